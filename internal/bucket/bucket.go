@@ -1,0 +1,141 @@
+// Package bucket is the contract for object storage: what gs:// means. Drivers
+// are in sub-packages; the suite in buckettest is their specification.
+//
+// Names are data, never paths: "a", "a/b", "a//b", "../x" and names of 1,024
+// bytes are all objects. An acknowledged write survives a power cut. A body
+// that is cut, or whose checksum is wrong, leaves nothing behind.
+package bucket
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Bucket is a bucket's facts.
+type Bucket struct {
+	Name           string
+	Project        string
+	Location       string
+	StorageClass   string
+	Created        time.Time
+	Updated        time.Time
+	Metageneration int64
+	Labels         map[string]string
+}
+
+// Object is an object's facts. Content never changes under a generation.
+type Object struct {
+	Bucket             string
+	Name               string
+	Generation         int64 // microseconds since 1970 of its creation, unique and growing within the bucket
+	Metageneration     int64
+	Size               int64
+	MD5                []byte // nil for composites
+	CRC32C             uint32 // Castagnoli
+	ContentType        string
+	ContentEncoding    string
+	ContentDisposition string
+	ContentLanguage    string
+	CacheControl       string
+	StorageClass       string
+	Metadata           map[string]string
+	Components         int // of a composite
+	Created            time.Time
+	Updated            time.Time
+}
+
+// Conditions guard a call; nil pointers are not checked. IfGenerationMatch 0
+// means that the object must not exist. A condition that does not hold is
+// fault.Precondition, and it is checked in the same transaction as the effect.
+type Conditions struct {
+	GenerationMatch        *int64
+	GenerationNotMatch     *int64
+	MetagenerationMatch    *int64
+	MetagenerationNotMatch *int64
+}
+
+// PutOptions describe a new object. The checksums, where given, are those the
+// body must have; a mismatch is fault.Invalid and commits nothing.
+type PutOptions struct {
+	Object     // ContentType …, Metadata; Size -1 when not known, else it must fit
+	WantMD5    []byte
+	WantCRC32C *uint32
+	Conditions Conditions
+}
+
+// Query asks for a listing. Items and prefixes together count against Max.
+type Query struct {
+	Prefix                   string
+	Delimiter                string
+	Token                    string // from the page before
+	Max                      int    // 0 means 1,000
+	StartOffset              string // inclusive
+	EndOffset                string // exclusive
+	MatchGlob                string
+	IncludeTrailingDelimiter bool
+}
+
+// Page is part of a listing, ordered by name as bytes.
+type Page struct {
+	Objects  []Object
+	Prefixes []string
+	Next     string // empty on the last page
+}
+
+// Attrs are the facts that Update may change; nil leaves one alone. In
+// Metadata, a nil value removes the key, unless Replace asks for the whole map.
+type Attrs struct {
+	ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl *string
+	Metadata                                                                        map[string]*string
+	Replace                                                                         bool
+}
+
+// Store holds buckets and their objects. Errors are fault errors: NotFound,
+// Conflict, Precondition, Invalid, Full. All methods may be called from several
+// goroutines, and one slow body blocks nobody.
+type Store interface {
+	CreateBucket(ctx context.Context, b Bucket) (Bucket, error) // Conflict when the name is taken
+	Bucket(ctx context.Context, name string) (Bucket, error)
+	Buckets(ctx context.Context, project, prefix string) ([]Bucket, error)
+	UpdateBucket(ctx context.Context, name string, change func(*Bucket) error) (Bucket, error)
+	DeleteBucket(ctx context.Context, name string) error // Conflict unless empty
+
+	// Put writes a whole object, durable when it returns.
+	Put(ctx context.Context, o PutOptions, body io.Reader) (Object, error)
+	Stat(ctx context.Context, bucket, name string, generation int64, c Conditions) (Object, error) // generation 0 is the live one
+	// Open reads from offset; length -1 reads to the end. The content stays
+	// readable until closed, whatever happens to the object.
+	Open(ctx context.Context, bucket, name string, generation, offset, length int64, c Conditions) (Object, io.ReadCloser, error)
+	List(ctx context.Context, bucket string, q Query) (Page, error)
+	Update(ctx context.Context, bucket, name string, a Attrs, c Conditions) (Object, error)
+	Delete(ctx context.Context, bucket, name string, generation int64, c Conditions) error
+	// Copy copies content without reading it where the driver can. o carries
+	// the destination and, when Override is set, its facts.
+	Copy(ctx context.Context, from Source, o PutOptions, override bool) (Object, error)
+	Move(ctx context.Context, from Source, name string, c Conditions) (Object, error) // within one bucket, atomic
+	Compose(ctx context.Context, o PutOptions, sources []Source, deleteSources bool) (Object, error)
+
+	// Resumable sessions live on disk: one that was started, and every byte it
+	// acknowledged, survives a restart.
+	StartUpload(ctx context.Context, o PutOptions) (id string, err error)
+	// Upload appends a chunk that begins at offset. When total is known and
+	// reached, the object is committed and returned. A cut chunk keeps what
+	// arrived. offset may repeat bytes that are stored; a gap is Precondition.
+	Upload(ctx context.Context, id string, offset, total int64, body io.Reader) (UploadState, error)
+	UploadStatus(ctx context.Context, id string) (UploadState, error)
+	CancelUpload(ctx context.Context, id string) error
+}
+
+// Source names content to copy or compose.
+type Source struct {
+	Bucket, Name string
+	Generation   int64 // 0 is the live one
+	Conditions   Conditions
+}
+
+// UploadState is how far a resumable session is.
+type UploadState struct {
+	Received int64   // bytes stored durably
+	Object   *Object // set once committed; asking again gives it again
+}
