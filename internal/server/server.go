@@ -1,0 +1,244 @@
+// Package server is the one port behind which everything is: it checks who may
+// call, routes a request to the wire it belongs to, and tells health. The
+// wires themselves are in sub-packages and do not know each other.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// Options are what a server is made of.
+type Options struct {
+	ML      http.Handler // /v1/projects/… and the discovery document
+	Logging http.Handler // /v2/…
+	Storage http.Handler // the JSON API, and XML for every first segment that nobody else has
+	Own     http.Handler // /v1/server, …:follow, …:timeline
+	// Token, when not empty, must come with every request but those for
+	// health.
+	Token string
+	// Hosts are names beyond loopback's that requests may be addressed to.
+	// They are checked only where there is no token: a token already proves
+	// that no web page made the request.
+	Hosts []string
+	// Ready says why nothing can be accepted now, or nil.
+	Ready func(ctx context.Context) error
+	Log   *slog.Logger
+}
+
+// wires are the first path segments that are not bucket names. "" is the root.
+var wires = map[string]func(*Options) http.Handler{
+	"":            func(*Options) http.Handler { return http.HandlerFunc(welcome) },
+	"v1":          func(o *Options) http.Handler { return o.ML },
+	"$discovery":  func(o *Options) http.Handler { return o.ML },
+	"discovery":   func(o *Options) http.Handler { return o.ML },
+	"v2":          func(o *Options) http.Handler { return o.Logging },
+	"storage":     func(o *Options) http.Handler { return o.Storage },
+	"upload":      func(o *Options) http.Handler { return o.Storage },
+	"resumable":   func(o *Options) http.Handler { return o.Storage },
+	"download":    func(o *Options) http.Handler { return o.Storage },
+	"batch":       func(o *Options) http.Handler { return o.Storage },
+	"metrics":     func(*Options) http.Handler { return http.HandlerFunc(nothing) },
+	"console":     func(*Options) http.Handler { return http.HandlerFunc(nothing) },
+	"favicon.ico": func(*Options) http.Handler { return http.HandlerFunc(nothing) },
+}
+
+// New is the handler of the whole port.
+func New(o Options) http.Handler {
+	routes := make(map[string]http.Handler, len(wires))
+	for segment, wire := range wires {
+		routes[segment] = wire(&o)
+	}
+	health := http.NewServeMux()
+	health.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	health.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := o.Ready(r.Context()); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte("not ready: " + err.Error() + "\n"))
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+
+	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		switch h, known := routes[segment]; {
+		case segment == "healthz" || segment == "readyz":
+			health.ServeHTTP(w, r)
+		case segment == "v1" && own(path):
+			o.Own.ServeHTTP(w, r)
+		case known:
+			h.ServeHTTP(w, r)
+		default:
+			o.Storage.ServeHTTP(w, r)
+		}
+	})
+	return logged(o.Log, guarded(o, route))
+}
+
+// own tells our additions to /v1 from the original's.
+func own(escaped string) bool {
+	return escaped == "/v1/server" || strings.HasSuffix(escaped, ":follow") || strings.HasSuffix(escaped, ":timeline")
+}
+
+func welcome(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("Trainyard. Jobs are at /v1/projects/PROJECT/jobs, logs at /v2/entries:list, storage at /storage/v1.\n"))
+}
+
+func nothing(w http.ResponseWriter, r *http.Request) {
+	Refuse(w, fault.NotFound, "nothing is served at "+r.URL.Path)
+}
+
+// guarded refuses what may not call: without the token where there is one,
+// else whatever was not addressed to this server by a program of this machine.
+// A web page can make a browser send requests to loopback, and a job is code.
+func guarded(o Options, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.EscapedPath(); {
+		case path == "/healthz" || path == "/readyz":
+		case o.Token != "":
+			if !hasToken(r, o.Token) {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="trainyard"`)
+				refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "authError", "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)")
+				return
+			}
+		case !knownHost(r.Host, o.Hosts):
+			Refuse(w, fault.Denied, "the request is addressed to "+r.Host+", which is not this server's name; use 127.0.0.1 or localhost")
+			return
+		}
+		if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) {
+			Refuse(w, fault.Denied, "requests made by web pages of "+origin+" are refused")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func hasToken(r *http.Request, want string) bool {
+	got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		got = r.URL.Query().Get("access_token")
+	}
+	return subtle.ConstantTimeCompare([]byte(strings.TrimSpace(got)), []byte(want)) == 1
+}
+
+func knownHost(host string, more []string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback() || contains(more, host)
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || contains(more, host)
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if strings.EqualFold(l, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func sameOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
+}
+
+// Refuse answers with an error that every client of every wire can read.
+func Refuse(w http.ResponseWriter, kind fault.Kind, msg string) {
+	switch kind {
+	case fault.NotFound:
+		refuse(w, http.StatusNotFound, "NOT_FOUND", "notFound", msg)
+	case fault.Denied:
+		refuse(w, http.StatusForbidden, "PERMISSION_DENIED", "forbidden", msg)
+	case fault.Unavailable:
+		refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE", "backendError", msg)
+	default:
+		refuse(w, http.StatusInternalServerError, "INTERNAL", "backendError", msg)
+	}
+}
+
+func refuse(w http.ResponseWriter, code int, status, reason, msg string) {
+	type item struct {
+		Message string `json:"message"`
+		Domain  string `json:"domain"`
+		Reason  string `json:"reason"`
+	}
+	body, _ := json.Marshal(map[string]any{"error": map[string]any{
+		"code": code, "message": msg, "status": status, "errors": []item{{msg, "global", reason}},
+	}})
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// logged writes a line per request at debug level, and turns a panic into a
+// 500 and an error line.
+func logged(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		rec := &recorder{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					panic(p)
+				}
+				id := rand.Text()
+				log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "request", id)
+				if rec.code == 0 {
+					Refuse(rec, fault.Internal, "internal error (request "+id+")")
+				}
+			}
+			if log.Enabled(r.Context(), slog.LevelDebug) {
+				log.Debug("request", "method", r.Method, "path", r.URL.EscapedPath(), "code", rec.code, "took", time.Since(start))
+			}
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+type recorder struct {
+	http.ResponseWriter
+	code int
+}
+
+func (r *recorder) WriteHeader(code int) {
+	if r.code == 0 {
+		r.code = code
+	}
+	r.ResponseWriter.WriteHeader(code)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.code == 0 {
+		r.code = http.StatusOK
+	}
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// ReadFrom keeps sendfile for downloads.
+func (r *recorder) ReadFrom(src ioReader) (int64, error) {
+	if r.code == 0 {
+		r.code = http.StatusOK
+	}
+	return copyTo(r.ResponseWriter, src)
+}
