@@ -1,0 +1,205 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// key is one setting: its name on the command line and in the file, its
+// variables, and how it is read and shown.
+type key struct {
+	name string
+	env  []string // after TRAINYARD_NAME
+	def  string
+	help string
+	set  func(s *Settings, text string) error
+	get  func(s *Settings) string
+}
+
+// variables are the names in the environment, the strongest first.
+func (k key) variables() []string {
+	own := "TRAINYARD_" + strings.ToUpper(strings.ReplaceAll(k.name, "-", "_"))
+	return append([]string{own}, k.env...)
+}
+
+var keys = []key{
+	text("endpoint", "", "address of the server; empty for one of your own, started when needed", endpoint, func(s *Settings) *string { return &s.Endpoint }),
+	text("project", "local", "project that jobs and buckets belong to", project, func(s *Settings) *string { return &s.Project }, "CLOUDSDK_CORE_PROJECT"),
+	text("region", "", "region that jobs name; empty for the server's first", nil, func(s *Settings) *string { return &s.Region }, "CLOUDSDK_COMPUTE_REGION"),
+	text("staging-bucket", "", "bucket that packages are uploaded to; empty for the server's default bucket", nil, func(s *Settings) *string { return &s.StagingBucket }),
+	secret("token", "token sent to the server", func(s *Settings) *Secret { return &s.Token }),
+	text("token-file", "", "file that holds the token, for the client and for the server", nil, func(s *Settings) *string { return &s.TokenFile }),
+	boolean("quiet", "no progress, no questions, no advice", func(s *Settings) *bool { return &s.Quiet }),
+	text("format", "", "output format: yaml, json, table(…), value(…), csv(…)", nil, func(s *Settings) *string { return &s.Format }),
+
+	text("listen", "127.0.0.1:8450", "address that the server listens on", hostPort, func(s *Settings) *string { return &s.Listen }),
+	text("data-dir", "", "folder that holds everything the server keeps", nil, func(s *Settings) *string { return &s.DataDir }),
+	count("max-parallel-jobs", "jobs that may run at once; 0 for as many as fit the machine", func(s *Settings) *int { return &s.MaxParallelJobs }),
+	size("job-memory", "memory that one job may use, as in 4GiB; 0 for what its machine type says", func(s *Settings) *int64 { return &s.JobMemory }),
+	duration("cancel-grace", "30s", "time between asking a cancelled program to end and killing it", func(s *Settings) *time.Duration { return &s.CancelGrace }),
+	duration("keep-failed", "24h", "how long the working directory of a failed job is kept", func(s *Settings) *time.Duration { return &s.KeepFailed }),
+	list("regions", strings.Join(defaultRegions, ","), "regions that jobs may name, the default first", func(s *Settings) *[]string { return &s.Regions }),
+	text("default-bucket", "trainyard-default", "bucket that exists from the first start", nil, func(s *Settings) *string { return &s.DefaultBucket }),
+	level("log-level", "info", "least severe line that the server logs: debug, info, warn, error", func(s *Settings) *slog.Level { return &s.LogLevel }),
+	text("installer", "auto", "what installs packages: auto, uv or pip", oneOf("auto", "uv", "pip"), func(s *Settings) *string { return &s.Installer }),
+	text("uv", "", "path of the uv executable; empty to find or fetch one", nil, func(s *Settings) *string { return &s.UV }),
+	list("pythons", "", "Python interpreters to use besides those found, by path", func(s *Settings) *[]string { return &s.Pythons }),
+}
+
+// Keys lists the names of all settings.
+func Keys() []string {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	return names
+}
+
+// Known reports whether there is a setting of this name.
+func Known(name string) bool {
+	_, ok := find(name)
+	return ok
+}
+
+// Help says in a line what a setting is for.
+func Help(name string) string {
+	k, _ := find(name)
+	return k.help
+}
+
+func find(name string) (key, bool) {
+	i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
+	if i < 0 {
+		return key{}, false
+	}
+	return keys[i], true
+}
+
+func text(name, def, help string, check func(string) error, field func(*Settings) *string, env ...string) key {
+	return key{name, env, def, help, func(s *Settings, t string) error {
+		if check != nil {
+			if err := check(t); err != nil {
+				return err
+			}
+		}
+		*field(s) = t
+		return nil
+	}, func(s *Settings) string { return *field(s) }}
+}
+
+func secret(name, help string, field func(*Settings) *Secret) key {
+	return key{name, nil, "", help, func(s *Settings, t string) error {
+		*field(s) = NewSecret(t)
+		return nil
+	}, func(s *Settings) string { return field(s).String() }}
+}
+
+func boolean(name, help string, field func(*Settings) *bool) key {
+	return key{name, nil, "false", help, func(s *Settings, t string) error {
+		v, err := strconv.ParseBool(strings.ToLower(t))
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", t)
+		}
+		*field(s) = v
+		return nil
+	}, func(s *Settings) string { return strconv.FormatBool(*field(s)) }}
+}
+
+func count(name, help string, field func(*Settings) *int) key {
+	return key{name, nil, "0", help, func(s *Settings, t string) error {
+		v, err := strconv.Atoi(t)
+		if err != nil || v < 0 {
+			return fmt.Errorf("%q is not a whole number of 0 or more", t)
+		}
+		*field(s) = v
+		return nil
+	}, func(s *Settings) string { return strconv.Itoa(*field(s)) }}
+}
+
+func size(name, help string, field func(*Settings) *int64) key {
+	return key{name, nil, "0", help, func(s *Settings, t string) error {
+		v, err := ParseSize(t)
+		if err != nil {
+			return err
+		}
+		*field(s) = v
+		return nil
+	}, func(s *Settings) string { return FormatSize(*field(s)) }}
+}
+
+func duration(name, def, help string, field func(*Settings) *time.Duration) key {
+	return key{name, nil, def, help, func(s *Settings, t string) error {
+		v, err := time.ParseDuration(t)
+		if err != nil || v < 0 {
+			return fmt.Errorf("%q is not a duration such as 30s, 5m or 24h", t)
+		}
+		*field(s) = v
+		return nil
+	}, func(s *Settings) string { return field(s).String() }}
+}
+
+func list(name, def, help string, field func(*Settings) *[]string) key {
+	return key{name, nil, def, help, func(s *Settings, t string) error {
+		var out []string
+		for p := range strings.SplitSeq(t, ",") {
+			if p = strings.TrimSpace(p); p != "" {
+				out = append(out, p)
+			}
+		}
+		*field(s) = out
+		return nil
+	}, func(s *Settings) string { return strings.Join(*field(s), ",") }}
+}
+
+func level(name, def, help string, field func(*Settings) *slog.Level) key {
+	return key{name, nil, def, help, func(s *Settings, t string) error {
+		var l slog.Level
+		if err := l.UnmarshalText([]byte(t)); err != nil {
+			return fmt.Errorf("%q is none of debug, info, warn, error", t)
+		}
+		*field(s) = l
+		return nil
+	}, func(s *Settings) string { return strings.ToLower(field(s).String()) }}
+}
+
+func oneOf(choices ...string) func(string) error {
+	return func(t string) error {
+		if !slices.Contains(choices, t) {
+			return fmt.Errorf("%q is none of %s", t, strings.Join(choices, ", "))
+		}
+		return nil
+	}
+}
+
+func endpoint(t string) error {
+	if t == "" {
+		return nil
+	}
+	u, err := url.Parse(t)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%q is not an address such as http://127.0.0.1:8450", t)
+	}
+	return nil
+}
+
+func hostPort(t string) error {
+	if _, _, err := net.SplitHostPort(t); err != nil {
+		return fmt.Errorf("%q is not an address such as 127.0.0.1:8450", t)
+	}
+	return nil
+}
+
+func project(t string) error {
+	if t == "" {
+		return fault.Errorf(fault.Invalid, "the project is set to the empty string, which is not valid")
+	}
+	return nil
+}

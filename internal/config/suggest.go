@@ -1,0 +1,39 @@
+package config
+
+import "strings"
+
+// suggest is a hint for a key that does not exist.
+func suggest(name string) string {
+	plain := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	best, dist := "", 3
+	for _, k := range keys {
+		if d := distance(plain, k.name); d < dist {
+			best, dist = k.name, d
+		}
+	}
+	if best != "" {
+		return "did you mean " + best + "?"
+	}
+	return "the keys are " + strings.Join(Keys(), ", ")
+}
+
+// distance is the number of single-letter changes between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
