@@ -32,7 +32,7 @@ func readFile(path string, explicit bool) (map[string]string, error) {
 	for i := 0; i+1 < len(doc.Content); i += 2 {
 		name := doc.Content[i].Value
 		if !Known(name) {
-			return nil, fault.Errorf(fault.Invalid, "%s: line %d: unknown key %q", path, doc.Content[i].Line, name).WithHint("%s", suggest(name))
+			return nil, fault.Errorf(fault.Invalid, "%s: line %d: unknown key %q", path, doc.Content[i].Line, name).WithHint("%s", Suggest(name))
 		}
 		if _, twice := out[name]; twice {
 			return nil, fault.Errorf(fault.Invalid, "%s: line %d: key %q is there twice", path, doc.Content[i].Line, name)
@@ -151,5 +151,5 @@ func edit(path string, change func(*yaml.Node)) error {
 }
 
 func unknown(name string) error {
-	return fault.Errorf(fault.Invalid, "unknown key %q", name).WithHint("%s", suggest(name))
+	return fault.Errorf(fault.Invalid, "unknown key %q", name).WithHint("%s", Suggest(name))
 }

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// suggest is a hint for a key that does not exist.
-func suggest(name string) string {
+// Suggest is a hint for a key that does not exist.
+func Suggest(name string) string {
 	plain := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 	best, dist := "", 3
 	for _, k := range keys {

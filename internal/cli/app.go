@@ -1,0 +1,100 @@
+// Package cli is the command line: one file per command, each with an options
+// struct, a constructor that parses and a run function that works. It is a
+// client like any other and links no database and no executor; what runs a
+// server or an agent is handed in.
+package cli
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"github.com/trainyard/trainyard/internal/client"
+	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// Programs is what cmd/trainyard hands in: the parts of the binary that the
+// command line starts but does not know, and who the binary is.
+type Programs struct {
+	// Serve runs the server in the foreground until ctx ends. ready is called
+	// once with the address when requests are accepted.
+	Serve func(ctx context.Context, s config.Settings, log io.Writer, ready func(endpoint string)) error
+	// Agent runs one replica; the arguments are the agent's own.
+	Agent func(ctx context.Context, args []string) error
+	// Version is the release, Build tells two binaries of one release apart.
+	Version, Build string
+}
+
+// App is what every command is made with.
+type App struct {
+	Streams
+	Env      config.Env
+	Programs Programs
+
+	// EnsureServer starts the user's own server where none answers and gives
+	// its address. It is called only when no endpoint is configured. Set by
+	// the server commands; where it is nil the listen address is taken as it
+	// is.
+	EnsureServer func(ctx context.Context, s config.Settings) (endpoint string, err error)
+
+	flags      map[string]string // given flags that are settings
+	configFile string            // --config-file
+
+	loadOnce sync.Once
+	settings config.Settings
+	loadErr  error
+
+	clientOnce sync.Once
+	client     *client.Client
+	clientErr  error
+}
+
+// Config is the settings, gathered once, when the flags have been parsed.
+func (a *App) Config() (config.Settings, error) {
+	a.loadOnce.Do(func() {
+		a.settings, a.loadErr = config.Load(config.Input{Environ: a.Env, File: a.configFile, Flags: a.flags})
+	})
+	return a.settings, a.loadErr
+}
+
+// Client is a client of the configured server, or of the user's own, which is
+// started when it is not there. Commands that need no server do not call it.
+func (a *App) Client(ctx context.Context) (*client.Client, error) {
+	a.clientOnce.Do(func() { a.client, a.clientErr = a.connect(ctx) })
+	return a.client, a.clientErr
+}
+
+func (a *App) connect(ctx context.Context) (*client.Client, error) {
+	s, err := a.Config()
+	if err != nil {
+		return nil, err
+	}
+	endpoint := s.Endpoint
+	switch {
+	case endpoint != "":
+	case a.EnsureServer != nil:
+		if endpoint, err = a.EnsureServer(ctx, s); err != nil {
+			return nil, err
+		}
+	default:
+		endpoint = "http://" + s.Listen
+	}
+	return client.New(client.Options{Endpoint: endpoint, Token: s.Token.Reveal(), UserAgent: a.UserAgent()})
+}
+
+// UserAgent is how this program names itself on the wire.
+func (a *App) UserAgent() string { return "trainyard/" + a.Programs.Version }
+
+// connected is the settings with a checked project, and a client.
+func (a *App) connected(ctx context.Context) (config.Settings, *client.Client, error) {
+	s, err := a.Config()
+	if err != nil {
+		return s, nil, err
+	}
+	if _, err := job.ParseProject(s.Project); err != nil {
+		return s, nil, err
+	}
+	c, err := a.Client(ctx)
+	return s, c, err
+}

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+func newConfig(a *App) *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Look at and change settings", RunE: group, Args: cobra.ArbitraryArgs}
+	names := cobra.FixedCompletions(config.Keys(), cobra.ShellCompDirectiveNoFileComp)
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "set KEY VALUE", Short: "Write a setting into the configuration file", Args: exactly("KEY", "VALUE"), ValidArgsFunction: names,
+			RunE: func(_ *cobra.Command, args []string) error {
+				return a.editConfig(func(path string) error { return config.Set(path, args[0], args[1]) }, args[0])
+			},
+		},
+		&cobra.Command{
+			Use: "unset KEY", Short: "Remove a setting from the configuration file", Args: exactly("KEY"), ValidArgsFunction: names,
+			RunE: func(_ *cobra.Command, args []string) error {
+				return a.editConfig(func(path string) error { return config.Unset(path, args[0]) }, args[0])
+			},
+		},
+		&cobra.Command{
+			Use: "get KEY", Short: "Print the value of one setting", Args: exactly("KEY"), ValidArgsFunction: names,
+			RunE: func(_ *cobra.Command, args []string) error { return runConfigGet(a, args[0]) },
+		},
+		&cobra.Command{
+			Use: "list", Short: "Print the settings that are not at their default", Args: exactly(),
+			RunE: func(*cobra.Command, []string) error { return runConfigShow(a, false) },
+		},
+		&cobra.Command{
+			Use: "show", Short: "Print every setting and where it came from", Args: exactly(),
+			RunE: func(*cobra.Command, []string) error { return runConfigShow(a, true) },
+		},
+	)
+	return cmd
+}
+
+// editConfig changes the file, which may be one that cannot be loaded: setting
+// a wrong value right must be possible.
+func (a *App) editConfig(change func(path string) error, key string) error {
+	s, loadErr := a.Config()
+	if err := change(s.File); err != nil {
+		return err
+	}
+	if a.Say("Updated %s.", s.File); loadErr == nil && s.SourceOf(key).Level > config.File {
+		a.Warn("%s is also set by %s, which wins", key, s.SourceOf(key))
+	}
+	return nil
+}
+
+func runConfigGet(a *App, key string) error {
+	s, err := a.Config()
+	if err != nil {
+		return err
+	}
+	for _, v := range s.Values() {
+		if v.Key == key {
+			_, err := fmt.Fprintln(a.Out, v.Value)
+			return err
+		}
+	}
+	return fault.Errorf(fault.Invalid, "unknown key %q", key).WithHint("%s", config.Suggest(key))
+}
+
+func runConfigShow(a *App, all bool) error {
+	s, err := a.Config()
+	if err != nil {
+		return err
+	}
+	values := s.Values()[:0:0]
+	for _, v := range s.Values() {
+		if all || s.SourceOf(v.Key).Level != config.Default {
+			values = append(values, v)
+		}
+	}
+	if s.Format == "json" {
+		enc := json.NewEncoder(a.Out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(values)
+	}
+	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
+	for _, v := range values {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Key, v.Value, v.Source)
+	}
+	return w.Flush()
+}

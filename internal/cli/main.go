@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/trainyard/trainyard/internal/config"
+)
+
+// Main runs one command line, args[0] being the program's name, and gives the
+// exit status. The first Ctrl-C asks the command to end, the second kills the
+// program.
+func Main(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer, p Programs) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	a := &App{Streams: newStreams(stdin, stdout, stderr, env), Env: config.Env(env), Programs: p}
+	root := newRoot(a)
+	root.SetArgs(args[1:])
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return report(&a.Streams, root.ExecuteContext(ctx))
+}

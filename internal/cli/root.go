@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/trainyard/trainyard/internal/config"
+)
+
+func newRoot(a *App) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "trainyard",
+		Short: "Package, run and watch Python training jobs",
+		Long: `Trainyard packages a Python training application, stages it in object storage and
+runs it: on this machine, or on a server that you point it at.
+
+Exit status: 0 when it worked, 1 when it did not, 2 when the command line is
+wrong, 130 when it was interrupted.`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.parsed(cmd) },
+		RunE:              group,
+		Args:              cobra.ArbitraryArgs,
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.DisableDescriptions = false
+
+	f := root.PersistentFlags()
+	f.StringVar(&a.configFile, "config-file", "", "configuration file (default $XDG_CONFIG_HOME/trainyard/config.yaml)")
+	for _, name := range []string{"endpoint", "project", "token-file", "format"} {
+		f.String(name, "", config.Help(name))
+	}
+	f.BoolP("quiet", "q", false, config.Help("quiet"))
+	original(f)
+
+	root.AddCommand(
+		newJobs(a),
+		newConfig(a),
+		newVersion(a),
+	)
+	// The original's spelling, so that "alias gcloud=trainyard" keeps a script
+	// running.
+	for _, track := range []string{"", "beta", "alpha"} {
+		in := root
+		if track != "" {
+			in = &cobra.Command{Use: track, Hidden: true, RunE: group, Args: cobra.ArbitraryArgs}
+			root.AddCommand(in)
+		}
+		for _, name := range []string{"ai-platform", "ml-engine"} {
+			tree := &cobra.Command{Use: name, Short: "The jobs commands under the original's name", Hidden: name != "ai-platform" || track != "", RunE: group, Args: cobra.ArbitraryArgs}
+			tree.AddCommand(newJobs(a))
+			in.AddCommand(tree)
+		}
+	}
+	return root
+}
+
+// original takes the flags that every gcloud command has and that mean nothing
+// here.
+func original(f *pflag.FlagSet) {
+	for _, name := range []string{"account", "billing-project", "configuration", "trace-token", "verbosity"} {
+		f.String(name, "", "accepted and ignored")
+		_ = f.MarkHidden(name)
+	}
+	for _, name := range []string{"log-http", "user-output-enabled"} {
+		f.Bool(name, false, "accepted and ignored")
+		_ = f.MarkHidden(name)
+	}
+}
+
+// parsed collects the given flags that are settings.
+func (a *App) parsed(cmd *cobra.Command) error {
+	a.flags = map[string]string{}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if config.Known(f.Name) {
+			a.flags[f.Name] = f.Value.String()
+		}
+	})
+	return nil
+}
+
+// group is a command that only has commands below it.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	e := usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return e.withHint("did you mean %s?", strings.Join(near, " or "))
+	}
+	return e.withHint("see: %s --help", cmd.CommandPath())
+}
+
+func flagError(cmd *cobra.Command, err error) error {
+	var usage *usageError
+	if errors.As(err, &usage) || errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	return (&usageError{err: err}).withHint("see: %s --help", cmd.CommandPath())
+}
+
+// exactly wants n positional arguments, named for the message.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("argument %s: Must be specified.", strings.Join(names[len(args):], " ")).withHint("see: %s --help", cmd.CommandPath())
+		case len(args) > len(names):
+			return usagef("unrecognized arguments: %s", strings.Join(args[len(names):], " ")).withHint("see: %s --help", cmd.CommandPath())
+		}
+		return nil
+	}
+}

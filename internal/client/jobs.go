@@ -1,0 +1,141 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"google.golang.org/api/ml/v1"
+
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// Job is a job as the server told it: typed, and the document as it came, for
+// printing without losing what the type does not know.
+type Job struct {
+	*ml.GoogleCloudMlV1__Job
+	Raw json.RawMessage
+}
+
+// State is the job's state.
+func (j Job) JobState() job.State { return job.State(j.GoogleCloudMlV1__Job.State) }
+
+func (c *Client) job(raw json.RawMessage) (Job, error) {
+	typed, err := decode[*ml.GoogleCloudMlV1__Job](c, raw)
+	return Job{typed, raw}, err
+}
+
+func jobPath(project, id string) string {
+	return "/v1/projects/" + url.PathEscape(project) + "/jobs/" + url.PathEscape(id)
+}
+
+// Create submits a job document. Asking twice with the same request id is one
+// job. The warnings are what the server wants the user to know.
+func (c *Client) Create(ctx context.Context, project string, document json.RawMessage, requestID string) (Job, []string, error) {
+	raw, header, err := c.call(ctx, request{
+		method: http.MethodPost, path: "/v1/projects/" + url.PathEscape(project) + "/jobs", body: document,
+		header: http.Header{"X-Trainyard-Request-Id": {requestID}},
+	})
+	if err != nil {
+		return Job{}, nil, err
+	}
+	j, err := c.job(raw)
+	return j, header["X-Trainyard-Warning"], err
+}
+
+// Get is one job.
+func (c *Client) Get(ctx context.Context, project, id string) (Job, error) {
+	raw, _, err := c.call(ctx, request{method: http.MethodGet, path: jobPath(project, id)})
+	if err != nil {
+		return Job{}, err
+	}
+	return c.job(raw)
+}
+
+// List gives every job of the project to fn, newest first, a page at a time,
+// until fn answers false.
+func (c *Client) List(ctx context.Context, project string, fn func(Job) bool) error {
+	query := url.Values{"pageSize": {"100"}}
+	for {
+		raw, _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/projects/" + url.PathEscape(project) + "/jobs", query: query})
+		if err != nil {
+			return err
+		}
+		page, err := decode[struct {
+			Jobs []json.RawMessage `json:"jobs"`
+			Next string            `json:"nextPageToken"`
+		}](c, raw)
+		if err != nil {
+			return err
+		}
+		for _, raw := range page.Jobs {
+			j, err := c.job(raw)
+			if err != nil {
+				return err
+			}
+			if !fn(j) {
+				return nil
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		query.Set("pageToken", page.Next)
+	}
+}
+
+// Cancel wishes that a job end. A job that has ended is no error.
+func (c *Client) Cancel(ctx context.Context, project, id string) error {
+	_, _, err := c.call(ctx, request{method: http.MethodPost, path: jobPath(project, id) + ":cancel", body: struct{}{}})
+	return err
+}
+
+// PatchLabels replaces a job's labels.
+func (c *Client) PatchLabels(ctx context.Context, project, id string, labels map[string]string) (Job, error) {
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	raw, _, err := c.call(ctx, request{
+		method: http.MethodPatch, path: jobPath(project, id), query: url.Values{"updateMask": {"labels"}},
+		body: map[string]any{"labels": labels},
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	return c.job(raw)
+}
+
+// Timeline is what happened to a job, in order.
+func (c *Client) Timeline(ctx context.Context, project, id string) ([]job.Event, error) {
+	raw, _, err := c.call(ctx, request{method: http.MethodGet, path: jobPath(project, id) + ":timeline"})
+	if err != nil {
+		return nil, err
+	}
+	v, err := decode[struct {
+		Events []job.Event `json:"events"`
+	}](c, raw)
+	return v.Events, err
+}
+
+// ServerInfo is what a server says of itself.
+type ServerInfo struct {
+	Version       string    `json:"version"`
+	Build         string    `json:"build"`
+	PID           int       `json:"pid"`
+	DataDir       string    `json:"dataDir"`
+	DefaultBucket string    `json:"defaultBucket"`
+	Regions       []string  `json:"regions"`
+	Endpoint      string    `json:"endpoint"`
+	Started       time.Time `json:"started"`
+}
+
+// Server asks the server who it is.
+func (c *Client) Server(ctx context.Context) (ServerInfo, error) {
+	raw, _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/server"})
+	if err != nil {
+		return ServerInfo{}, err
+	}
+	return decode[ServerInfo](c, raw)
+}
