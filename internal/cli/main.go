@@ -19,6 +19,7 @@ func Main(ctx context.Context, args, env []string, stdin io.Reader, stdout, stde
 	context.AfterFunc(ctx, stop)
 
 	a := &App{Streams: newStreams(stdin, stdout, stderr, env), Env: config.Env(env), Programs: p}
+	a.EnsureServer = a.ensureServer
 	root := newRoot(a)
 	root.SetArgs(args[1:])
 	root.SetIn(stdin)

@@ -40,6 +40,9 @@ wrong, 130 when it was interrupted.`,
 		newJobs(a),
 		newConfig(a),
 		newVersion(a),
+		newServe(a),
+		newServer(a),
+		newAgent(a),
 	)
 	// The original's spelling, so that "alias gcloud=trainyard" keeps a script
 	// running.

@@ -129,6 +129,7 @@ type ServerInfo struct {
 	Regions       []string  `json:"regions"`
 	Endpoint      string    `json:"endpoint"`
 	Started       time.Time `json:"started"`
+	Embedded      bool      `json:"embedded"` // started in the background by a command line
 }
 
 // Server asks the server who it is.

@@ -75,6 +75,12 @@ func Help(name string) string {
 	return k.help
 }
 
+// DefaultOf is a setting's default as text; empty where it has none.
+func DefaultOf(name string) string {
+	k, _ := find(name)
+	return k.def
+}
+
 func find(name string) (key, bool) {
 	i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
 	if i < 0 {

@@ -35,6 +35,9 @@ type Settings struct {
 	UV              string // path of a uv executable; empty: found or fetched
 	Pythons         []string
 
+	// Embedded says that a command line started this server in the background.
+	Embedded bool
+
 	// File is the configuration file that is read and that Set writes, whether
 	// it exists or not.
 	File string

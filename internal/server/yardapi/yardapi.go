@@ -43,6 +43,7 @@ type Info struct {
 	DefaultBucket string    `json:"defaultBucket"`
 	Regions       []string  `json:"regions"`
 	Started       time.Time `json:"started"`
+	Embedded      bool      `json:"embedded"` // started in the background by a command line
 }
 
 // Options are what the handler is made of.

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// serverKeys are the settings that a server has flags for.
+var serverKeys = []string{
+	"listen", "data-dir", "token-file", "max-parallel-jobs", "job-memory", "cancel-grace", "keep-failed",
+	"regions", "default-bucket", "log-level", "installer", "uv", "pythons",
+}
+
+func newServe(a *App) *cobra.Command {
+	var embedded bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server in the foreground",
+		Long: `Run a server in the foreground. It prints one line on standard output when it
+accepts requests and logs to standard error. It ends on SIGTERM or Ctrl-C within
+10 seconds; running jobs go on and are found again by the next server on the
+same data directory.`,
+		Example: "  trainyard serve --listen 127.0.0.1:8450 --data-dir ./yard",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.Config()
+			if err != nil {
+				return err
+			}
+			if a.Programs.Serve == nil {
+				return fault.Errorf(fault.Invalid, "a server runs on Linux and macOS only").WithHint("point this client at one: trainyard config set endpoint URL")
+			}
+			s.Embedded = embedded
+			return a.Programs.Serve(cmd.Context(), s, a.Err, func(endpoint string) {
+				fmt.Fprintf(a.Out, "Trainyard %s is ready at %s, data in %s\n", a.Programs.Version, endpoint, s.DataDir)
+				if embedded {
+					// Whoever started it has read the line and is gone.
+					a.Out = io.Discard
+				}
+			})
+		},
+	}
+	for _, name := range serverKeys {
+		if name != "token-file" { // every command has that one
+			cmd.Flags().String(name, "", help(name))
+		}
+	}
+	cmd.Flags().BoolVar(&embedded, "embedded", false, "started by a command line, which may replace it by a newer one")
+	_ = cmd.Flags().MarkHidden("embedded")
+	return cmd
+}
+
+// help is a setting's help with its default.
+func help(name string) string {
+	text := config.Help(name)
+	if def := config.DefaultOf(name); def != "" && !strings.Contains(def, ",") {
+		text += " (default " + def + ")"
+	}
+	return text
+}
+
+// newAgent is what an executor starts for each replica; people do not.
+func newAgent(a *App) *cobra.Command {
+	return &cobra.Command{
+		Use: "agent", Hidden: true, DisableFlagParsing: true, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.Programs.Agent == nil {
+				return fault.Errorf(fault.Invalid, "an agent runs on Linux and macOS only")
+			}
+			return a.Programs.Agent(cmd.Context(), args)
+		},
+	}
+}
