@@ -1,0 +1,281 @@
+// Package agent runs one replica of a job from its packages to its exit
+// record: it fetches the packages, gets the environment, runs the program with
+// its variables, pumps what it prints into the log, passes on the wish that it
+// end, and writes the exit record last.
+//
+//	task.json → begun → preparing → running → exit.json
+//
+// An agent is a process of its own that outlives the server. Everything that
+// others may know about it is in the run's folder. It does not know how it was
+// started, what a retry is, or how an environment is made.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/executor"
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/logs"
+)
+
+// Options are what an agent is given beside its task.
+type Options struct {
+	DataDir string
+	// Environments makes the environments that the task's configuration asks for.
+	Environments func(config map[string]string, dataDir string) (Environments, error)
+	// Binary is the program that `trainyard` is inside the job; empty for none.
+	Binary string
+	// Environ is the environment of the agent's own process, of which the
+	// program gets proxies and certificates.
+	Environ []string
+	Log     *slog.Logger
+}
+
+// agent is one run.
+type agent struct {
+	Options
+	dir    Folder
+	task   *Task
+	book   *book
+	relay  *relay
+	status reporter
+	step   string // which of "fetch", "environment", "install", "run" is going on
+}
+
+// Run runs the task in dir, unless another agent does or did. Its error says
+// why the agent could not do its work; how the program ended is in the exit
+// record. Cancelling ctx is the wish that the program end.
+func Run(ctx context.Context, dir string, o Options) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	task, err := ReadTask(dir)
+	if err != nil {
+		return err
+	}
+	d := Folder(dir)
+	lock, err := takeLock(d.file(lockFile))
+	if fault.Is(err, fault.Conflict) {
+		o.Log.Info("another agent runs this task", "dir", dir)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // after the exit record
+	mine, err := makeOnce(d.file(begunFile))
+	if err != nil {
+		return err
+	}
+	if !mine {
+		o.Log.Info("this task was begun before", "dir", dir)
+		return nil
+	}
+	a := &agent{Options: o, dir: d, task: task, step: "fetch"}
+	a.status.path = d.file(statusFile)
+	return a.run(ctx)
+}
+
+func (a *agent) run(ctx context.Context) error {
+	if err := adopt(); err != nil {
+		a.Log.Warn("orphans of the program cannot be adopted", "err", err)
+	}
+	ctx, stop := stoppable(ctx, a.dir)
+	defer stop()
+	exit, err := a.work(ctx)
+	if err != nil {
+		exit = a.failed(ctx, err)
+	}
+	exit.Time = time.Now().UTC()
+	return a.finish(exit)
+}
+
+// work is the run between its beginning and its exit record. An error is why
+// the program did not run.
+func (a *agent) work(ctx context.Context) (job.Exit, error) {
+	if err := writeJSON(a.dir.file(agentFile), self{Pid: os.Getpid(), Started: time.Now().UTC()}, false); err != nil {
+		return job.Exit{}, err
+	}
+	a.status.write(func(st *status) { st.Phase = "preparing" })
+	var err error
+	if a.book, err = openBook(a.task); err != nil {
+		return job.Exit{}, err
+	}
+	a.book.say(logs.Info, "Running task with arguments: "+taskArguments(a.task))
+	if a.relay, err = openRelay(ctx, a.task.DataDir, a.Log); err != nil {
+		return job.Exit{}, fmt.Errorf("open the relay to the server: %w", err)
+	}
+	served := make(chan struct{})
+	go func() { defer close(served); a.relay.serve() }()
+	defer func() { a.relay.close(); <-served }()
+	if err := stopped(ctx); err != nil {
+		return job.Exit{}, err
+	}
+	a.book.say(logs.Info, "Running module "+a.task.Replica.Module+".")
+
+	files, err := a.fetch(ctx)
+	if err != nil {
+		return job.Exit{}, err
+	}
+	env, err := a.prepare(ctx, files)
+	if err != nil {
+		return job.Exit{}, err
+	}
+	if env.Release != nil {
+		defer env.Release()
+	}
+	a.step = "run"
+	if err := stopped(ctx); err != nil {
+		return job.Exit{}, err
+	}
+	return a.runProgram(ctx, env)
+}
+
+func (a *agent) fetch(ctx context.Context) ([]File, error) {
+	start := time.Now()
+	f := &fetcher{base: a.relay.URL(), dir: a.task.Packages, client: http.DefaultClient, tries: 12, pause: backoff}
+	var files []File
+	had := 0
+	for _, p := range a.task.Replica.Packages {
+		a.book.say(logs.Info, "Downloading the package: "+p.URI)
+		file, there, err := f.fetch(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			had++
+		}
+		files = append(files, file)
+	}
+	if len(files) == 0 {
+		a.book.say(logs.Info, "No packages to install.")
+		return nil, nil
+	}
+	note := ""
+	if had == len(files) {
+		note = "cached"
+	}
+	a.status.done("fetch", start, note)
+	return files, nil
+}
+
+func (a *agent) prepare(ctx context.Context, files []File) (Env, error) {
+	a.step = "environment"
+	start := time.Now()
+	maker, err := a.Environments(a.task.Environments, a.task.DataDir)
+	if err != nil {
+		return Env{}, err
+	}
+	for _, p := range a.task.Replica.Packages {
+		a.book.say(logs.Info, "Installing the package: "+p.URI)
+	}
+	env, err := maker.Prepare(ctx, EnvRequest{Runtime: a.task.Replica.Runtime, Python: a.task.Replica.Python, Packages: files},
+		func(line string) { a.book.say(logs.Info, line) })
+	if err != nil {
+		return Env{}, err
+	}
+	for _, n := range env.Notes {
+		a.book.say(logs.Info, n)
+	}
+	note := "built"
+	if env.Cached {
+		note = "cached"
+	}
+	a.status.done("environment", start, note)
+	return env, nil
+}
+
+// finish makes the log durable and then writes the exit record. While the disk
+// is full it waits: a run without a record would count as lost and be repeated.
+func (a *agent) finish(exit job.Exit) error {
+	if a.book != nil {
+		a.book.close()
+	}
+	for {
+		err := writeJSON(a.dir.file(exitFile), exit, true)
+		if !fault.Is(err, fault.Full) {
+			return err
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// stoppable cancels the context when the process is told to end or the wish is
+// found on disk.
+func stoppable(ctx context.Context, d Folder) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, stopSignal)
+	tick := time.NewTicker(stopTick)
+	if d.StopWished() {
+		cancel(errStopped)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ch:
+				cancel(errStopped)
+			case <-tick.C:
+				if d.StopWished() {
+					cancel(errStopped)
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-done
+		tick.Stop()
+		signal.Stop(ch)
+	}
+}
+
+func stopped(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// reporter keeps status.json.
+type reporter struct {
+	path string
+	mu   sync.Mutex
+	st   status // guarded by mu
+}
+
+// write changes the status. That it cannot be written (a full disk) stops nothing.
+func (r *reporter) write(change func(*status)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.st)
+	_ = writeJSON(r.path, r.st, false)
+}
+
+func (r *reporter) done(name string, start time.Time, note string) {
+	r.write(func(st *status) {
+		st.Steps = append(st.Steps, executor.Step{Name: name, Start: start.UTC(), Took: time.Since(start), Note: note})
+	})
+}
+
+// taskArguments are what the original's launcher was started with.
+func taskArguments(t *Task) string {
+	r := t.Replica
+	args := append([]string{"--task=" + string(r.Role) + "-" + fmt.Sprint(r.Index), "--module=" + r.Module}, r.Args...)
+	return strings.Join(args, " ")
+}

@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// passed are the variables of the machine that reach the program: how to get
+// out of it, and whom to trust there. Nothing else of the server's environment
+// does.
+var passed = []string{
+	"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy",
+	"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "TZ",
+}
+
+// environ is the program's whole environment: the machine's, ours, the
+// environment's, the job's, later ones winning.
+func (a *agent) environ(env Env) []string {
+	r, own := a.task.Replica, map[string]string{}
+	for _, kv := range a.Environ {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			own[k] = v
+		}
+	}
+	vars := map[string]string{}
+	for _, k := range passed {
+		if v, ok := own[k]; ok {
+			vars[k] = v
+		}
+	}
+	noProxy := "localhost,127.0.0.1,::1"
+	for _, k := range []string{"no_proxy", "NO_PROXY"} {
+		if v := own[k]; v != "" {
+			noProxy += "," + v
+			break
+		}
+	}
+	path := []string{a.dir.file("bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+	if env.BinDir != "" {
+		path = append([]string{env.BinDir}, path...)
+	}
+	cpus := runtime.NumCPU()
+	if n := int(r.Need.CPUs); n > 0 && n < cpus {
+		cpus = n
+	}
+	maps.Copy(vars, map[string]string{
+		"PATH":             strings.Join(path, ":"),
+		"LANG":             "C.UTF-8",
+		"HOME":             a.dir.file("home"),
+		"TMPDIR":           a.dir.file("tmp"),
+		"no_proxy":         noProxy,
+		"NO_PROXY":         noProxy,
+		"PYTHONUNBUFFERED": "1", // a line is in the log when it is printed
+		"PYTHONPATH":       a.dir.file("site"),
+
+		"TRAINYARD_LOG_PIPE":    a.dir.file("records"),
+		"TRAINYARD_ENDPOINT":    a.relay.URL(),
+		"TRAINYARD_PROJECT":     string(a.task.Job.Project),
+		"STORAGE_EMULATOR_HOST": a.relay.URL(),
+		"GOOGLE_CLOUD_PROJECT":  string(a.task.Job.Project),
+		"CLOUDSDK_CORE_PROJECT": string(a.task.Job.Project),
+
+		"CLOUD_ML_JOB_ID":     string(a.task.Job.ID),
+		"CLOUD_ML_PROJECT_ID": string(a.task.Job.Project),
+		// The original also set KMP_AFFINITY and KMP_SETTINGS. Jobs share this
+		// machine: pinned, they would all sit on its first cores.
+		"KMP_BLOCKTIME":   "0",
+		"OMP_NUM_THREADS": fmt.Sprint(cpus),
+	})
+	if dir := jobDir(r.Args); dir != "" {
+		vars["TRAINYARD_JOB_DIR"] = dir
+	}
+	maps.Copy(vars, env.Vars)
+	maps.Copy(vars, r.Env)
+	if env.Vars["PYTHONPATH"] != "" || r.Env["PYTHONPATH"] != "" {
+		vars["PYTHONPATH"] = a.dir.file("site") + ":" + vars["PYTHONPATH"]
+	}
+	vars[markName] = string(a.dir)
+	list := make([]string, 0, len(vars))
+	for _, k := range slices.Sorted(maps.Keys(vars)) {
+		list = append(list, k+"="+vars[k])
+	}
+	return list
+}
+
+// jobDir is the value of the --job-dir that the service puts last.
+func jobDir(args []string) string {
+	if n := len(args); n >= 2 && args[n-2] == "--job-dir" {
+		return args[n-1]
+	}
+	return ""
+}

@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/logs"
+)
+
+//go:embed sitecustomize.py
+var sitecustomize []byte
+
+// drain is how long the pipes are read on after the program's tree is gone: a
+// process that got away must not hang the end.
+const drain = 2 * time.Second
+
+// runProgram runs the module to its end, and its whole tree with it.
+func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
+	if err := a.furnish(); err != nil {
+		return job.Exit{}, err
+	}
+	r := a.task.Replica
+	g, err := makeGroup(a.groupName(), a.task.MemoryLimit)
+	if err != nil && a.task.MemoryLimit > 0 {
+		a.book.say(logs.Warning, fmt.Sprintf("The memory limit of %d bytes is not enforced: %v.", a.task.MemoryLimit, err))
+	}
+	defer g.remove()
+	if g != nil {
+		if err := writeJSON(a.dir.file(agentFile), self{Pid: os.Getpid(), Started: time.Now().UTC(), Group: g.dir}, false); err != nil {
+			return job.Exit{}, err
+		}
+	}
+
+	cmd := exec.Command(env.Python, append([]string{"-m", r.Module}, r.Args...)...) //nolint:gosec // the user's program is what this is for
+	cmd.Dir = a.dir.file(UserDir)
+	cmd.Env = a.environ(env)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	pumps, err := openPumps(a.dir.file("records"), a.book)
+	if err != nil {
+		return job.Exit{}, err
+	}
+	defer pumps.close()
+	cmd.Stdout, cmd.Stderr = pumps.stdout.w, pumps.stderr.w
+
+	a.book.say(logs.Info, "Running command: "+strings.Join(append([]string{"python3", "-m", r.Module}, r.Args...), " "))
+	before := childrenCPU()
+	start := time.Now()
+	if err := g.start(cmd); err != nil {
+		return job.Exit{}, fmt.Errorf("start %s: %w", env.Python, err)
+	}
+	expendable(cmd)
+	a.status.write(func(st *status) { st.Phase, st.Started, st.Program = "running", start.UTC(), cmd.Process.Pid })
+	pumps.start(func() { a.status.done("first line", start, "") })
+
+	t := tree{root: os.Getpid(), mark: mark(string(a.dir)), group: g}
+	requested := t.wait(ctx, cmd, r.Grace, a)
+	pumps.drain(drain)
+	a.status.done("run", start, "")
+
+	exit := exitOf(cmd.ProcessState)
+	exit.Step, exit.Requested = "run", requested
+	exit.CPUSeconds = (childrenCPU() - before).Seconds()
+	exit.PeakMemory, exit.MemLimit = g.peak(), a.task.MemoryLimit
+	if exit.PeakMemory == 0 {
+		exit.PeakMemory = maxRSS(cmd.ProcessState)
+	}
+	exit.OutOfMem = exit.Code != 0 && g.kills() > 0
+	exit.Tail, exit.Traceback = a.book.tail(), ""
+	if exit.Code != 0 {
+		exit.Traceback = a.book.traceback()
+	}
+	a.cleanUp(exit.Code == 0)
+	return exit, nil
+}
+
+// furnish makes the program's folders.
+func (a *agent) furnish() error {
+	for _, name := range []string{UserDir, "home", "tmp", "site", "bin"} {
+		if err := os.Mkdir(a.dir.file(name), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return disk(a.dir.file(name), err)
+		}
+	}
+	if err := os.WriteFile(a.dir.file("site/sitecustomize.py"), sitecustomize, 0o600); err != nil {
+		return disk(a.dir.file("site/sitecustomize.py"), err)
+	}
+	if a.Binary != "" {
+		if err := os.Symlink(a.Binary, a.dir.file("bin/trainyard")); err != nil && !errors.Is(err, os.ErrExist) {
+			return disk(a.dir.file("bin/trainyard"), err)
+		}
+	}
+	return nil
+}
+
+// cleanUp ends the run as the original's launcher did. What a failed program
+// left in its folders stays for whoever wants to look.
+func (a *agent) cleanUp(well bool) {
+	a.book.say(logs.Info, "Module completed; cleaning up.")
+	gone := []string{"tmp", "site", "bin", "records"}
+	if well {
+		gone = append(gone, UserDir, "home")
+	}
+	for _, name := range gone {
+		if err := os.RemoveAll(a.dir.file(name)); err != nil {
+			a.Log.Warn("a folder of the program cannot be removed", "err", err)
+		}
+	}
+	a.book.say(logs.Info, "Clean up finished.")
+	if well {
+		a.book.say(logs.Info, "Task completed successfully.")
+	}
+}
+
+// groupName is unique on the machine.
+func (a *agent) groupName() string {
+	sum := sha256.Sum256([]byte(a.dir))
+	return fmt.Sprintf("%s-%s-%s", a.task.Name, filepath.Base(string(a.dir)), hex.EncodeToString(sum[:4]))
+}
+
+// wait waits until the program and its tree have ended, and says whether they
+// were asked to. Asked, they get SIGTERM and after the grace period SIGKILL;
+// what outlives a program that ended by itself is killed at once.
+func (t tree) wait(ctx context.Context, cmd *exec.Cmd, grace time.Duration, a *agent) (requested bool) {
+	ended := make(chan struct{})
+	orphans := make(chan os.Signal, 1)
+	signal.Notify(orphans, unix.SIGCHLD)
+	defer signal.Stop(orphans)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+	})
+	defer wg.Wait()
+	defer func() {
+		if err := t.kill(); err != nil {
+			a.Log.Error("the program's processes do not end", "err", err)
+		}
+		reapAdopted(0)
+	}()
+	for {
+		select {
+		case <-orphans:
+			reapAdopted(cmd.Process.Pid)
+			continue
+		case <-ended:
+			return ctx.Err() != nil
+		case <-ctx.Done():
+		}
+		break
+	}
+	t.signal(unix.SIGTERM)
+	for deadline := time.After(grace); t.alive(); {
+		select {
+		case <-deadline:
+			a.book.say(logs.Warning, fmt.Sprintf("The program did not end within %s of SIGTERM; killing it.", grace))
+			return true
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return true
+}
+
+func (t tree) alive() bool { return len(t.members()) > 0 }
+
+// failed is the exit record of a run whose program never ran.
+func (a *agent) failed(ctx context.Context, err error) job.Exit {
+	exit := job.Exit{Code: 1, Step: a.step, Message: err.Error(), Retry: fault.Is(err, fault.Unavailable)}
+	if hint := fault.HintOf(err); hint != "" {
+		exit.Message += "\n" + hint
+	}
+	if se, ok := errors.AsType[*StepError](err); ok {
+		exit.Step, exit.Tail = se.Step, se.Tail
+		if se.Code > 0 {
+			exit.Code = se.Code
+		}
+	}
+	if a.book != nil && ctx.Err() == nil {
+		a.book.say(logs.Error, exit.Message)
+		if len(exit.Tail) == 0 {
+			exit.Tail = a.book.tail()
+		}
+	}
+	// What an installer left running goes with it.
+	if err := (tree{root: os.Getpid(), mark: mark(string(a.dir))}).kill(); err != nil {
+		a.Log.Error("the installer's processes do not end", "err", err)
+	}
+	if ctx.Err() != nil {
+		exit.Code, exit.Signal, exit.Requested, exit.Message = 128+int(unix.SIGTERM), "SIGTERM", true, ""
+	}
+	return exit
+}

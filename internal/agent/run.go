@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/executor"
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// Folder is the folder of one run, seen from outside the agent. All its
+// methods are safe in every process at once.
+type Folder string
+
+func (d Folder) file(name string) string { return filepath.Join(string(d), name) }
+
+// Alive says whether an agent holds the run, and which process it is.
+func (d Folder) Alive() (pid int, alive bool, err error) { return lockHolder(d.file(lockFile)) }
+
+// Begun says whether an agent has ever begun the run.
+func (d Folder) Begun() bool {
+	_, err := os.Stat(d.file(begunFile))
+	return err == nil
+}
+
+// Ended says whether there is an exit record.
+func (d Folder) Ended() bool {
+	_, err := os.Stat(d.file(exitFile))
+	return err == nil
+}
+
+// Startable says whether there is a task that nothing has begun.
+func (d Folder) Startable() bool {
+	_, err := os.Stat(d.file(taskFile))
+	return err == nil && !d.Begun()
+}
+
+// Status says how far the run is. An agent that is gone without an exit record
+// has lost it.
+func (d Folder) Status() (executor.ReplicaStatus, error) {
+	_, alive, err := d.Alive() // before the exit record: an agent that is gone after it has written one
+	if err != nil {
+		return executor.ReplicaStatus{}, err
+	}
+	return d.status(alive)
+}
+
+// StatusOf is Status for a caller that knows whether the agent lives.
+func (d Folder) status(alive bool) (executor.ReplicaStatus, error) {
+	rs := executor.ReplicaStatus{State: job.ReplicaPending}
+	var st status
+	switch err := readJSON(d.file(statusFile), &st); {
+	case err == nil:
+		rs.State, rs.Started, rs.Steps = job.ReplicaPreparing, st.Started, st.Steps
+		if st.Phase == "running" {
+			rs.State = job.ReplicaRunning
+		}
+	case !fault.Is(err, fault.NotFound):
+		return rs, err
+	}
+	var exit job.Exit
+	switch err := readJSON(d.file(exitFile), &exit); {
+	case err == nil:
+		// The steps may have grown between the two reads.
+		if err := readJSON(d.file(statusFile), &st); err == nil {
+			rs.Started, rs.Steps = st.Started, st.Steps
+		}
+		rs.State, rs.Exit = job.ReplicaExited, &exit
+		return rs, nil
+	case !fault.Is(err, fault.NotFound):
+		return rs, err
+	}
+	if !alive && d.Begun() {
+		rs.State = job.ReplicaLost
+	}
+	return rs, nil
+}
+
+// Stop makes the wish durable and wakes the agent. An agent that starts later
+// finds the wish and ends without running anything.
+func (d Folder) Stop() error {
+	if d.Ended() {
+		return nil
+	}
+	if _, err := makeOnce(d.file(stopFile)); err != nil {
+		return err
+	}
+	pid, alive, err := d.Alive()
+	if err != nil || !alive {
+		return err
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = p.Release() }()
+	// FindProcess pins the process where the system can; only now is it sure
+	// that the number is still the agent's.
+	if again, alive, err := d.Alive(); err != nil || !alive || again != pid {
+		return err
+	}
+	if err := p.Signal(stopSignal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// StopWished says whether somebody asked the run to end.
+func (d Folder) StopWished() bool {
+	_, err := os.Stat(d.file(stopFile))
+	return err == nil
+}
+
+// Abandon writes the exit record of a run whose agent cannot be started. It
+// reports false where an agent has begun after all.
+func (d Folder) Abandon(exit job.Exit) (bool, error) {
+	mine, err := makeOnce(d.file(begunFile))
+	if err != nil || !mine {
+		return false, err
+	}
+	return true, writeJSON(d.file(exitFile), exit, true)
+}
+
+// Reap ends everything that a dead agent left running: its cgroup, then every
+// process that carries the run's mark, with their descendants, until none is
+// left. A run whose agent lives is fault.Precondition.
+func (d Folder) Reap() error {
+	if pid, alive, err := d.Alive(); err != nil {
+		return err
+	} else if alive {
+		return fault.Errorf(fault.Precondition, "the agent of %s lives, as process %d", d, pid)
+	}
+	var me self
+	if err := readJSON(d.file(agentFile), &me); err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	t := tree{mark: mark(string(d))}
+	if me.Group != "" && strings.Contains(me.Group, groupPrefix) {
+		t.group = openGroup(me.Group)
+	}
+	if err := t.kill(); err != nil {
+		return err
+	}
+	t.group.remove()
+	return nil
+}

@@ -1,0 +1,112 @@
+package agent
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// adopt makes orphans of the program's tree children of the agent and not of
+// init, so that none gets away.
+func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+// members are the living processes of the tree; never the caller, no zombies.
+func (t tree) members() []int {
+	self := os.Getpid()
+	children, marked := map[int][]int{}, []int(nil)
+	zombies := map[int]bool{}
+	names, _ := readNames("/proc")
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		ppid, state, ok := parent(pid)
+		if !ok {
+			continue
+		}
+		children[ppid] = append(children[ppid], pid)
+		zombies[pid] = state == 'Z' || state == 'X'
+		if t.mark != "" && pid != self && hasMark(pid, t.mark) {
+			marked = append(marked, pid)
+		}
+	}
+	pids := append(marked, t.group.procs()...)
+	if t.root != 0 {
+		pids = append(pids, children[t.root]...)
+	}
+	return slices.DeleteFunc(descend(pids, children), func(pid int) bool { return pid == self || zombies[pid] })
+}
+
+func readNames(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// parent reads a process's parent and state. The name in parentheses may
+// contain anything, so what counts is after the last one.
+func parent(pid int) (ppid int, state byte, ok bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, false
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(f) < 2 {
+		return 0, 0, false
+	}
+	ppid, err = strconv.Atoi(f[1])
+	return ppid, f[0][0], err == nil
+}
+
+func hasMark(pid int, mark string) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return false
+	}
+	for v := range bytes.SplitSeq(b, []byte{0}) {
+		if string(v) == mark {
+			return true
+		}
+	}
+	return false
+}
+
+// reapAdopted collects adopted processes that have ended, main excepted, which
+// os/exec waits for.
+func reapAdopted(main int) {
+	for _, pid := range ownChildren() {
+		if pid != main {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+	}
+}
+
+func ownChildren() []int {
+	files, _ := filepath.Glob("/proc/self/task/*/children")
+	var pids []int
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		for s := range strings.FieldsSeq(string(b)) {
+			if pid, err := strconv.Atoi(s); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// expendable makes the kernel choose the program before the agent and the
+// server when the machine is out of memory.
+func expendable(cmd *exec.Cmd) {
+	_ = os.WriteFile("/proc/"+strconv.Itoa(cmd.Process.Pid)+"/oom_score_adj", []byte("300"), 0)
+}

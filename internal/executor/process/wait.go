@@ -1,0 +1,84 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/executor"
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// How often a run's files are looked at, and how often its agent.
+const (
+	fileTick  = 20 * time.Millisecond
+	agentTick = 200 * time.Millisecond
+)
+
+// Wait looks at the runs' files until they say something new. A look is a few
+// calls of the file system per replica; what would tell at once (inotify) has
+// limits per user that a machine full of jobs would meet.
+func (e *Executor) Wait(ctx context.Context, s string, seen executor.Status) (executor.Status, error) {
+	h, err := parseHandle(s)
+	if err != nil {
+		return executor.Status{}, err
+	}
+	files := time.NewTicker(fileTick)
+	defer files.Stop()
+	var looked time.Time
+	var print string
+	for {
+		full := time.Since(looked) >= agentTick
+		now, err := e.fingerprint(h)
+		if err != nil {
+			return executor.Status{}, err
+		}
+		if full || now != print {
+			if full {
+				looked = time.Now()
+			}
+			print = now
+			st, err := e.status(h)
+			if err != nil {
+				return executor.Status{}, err
+			}
+			if !same(st, seen) || len(seen.Replicas) == 0 {
+				return st, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return executor.Status{}, context.Cause(ctx)
+		case <-files.C:
+		}
+	}
+}
+
+// status reads what is known of all latest runs, and looks after those that
+// are not begun.
+func (e *Executor) status(h handle) (executor.Status, error) {
+	list, err := e.runs(h)
+	if err != nil {
+		return executor.Status{}, err
+	}
+	var st executor.Status
+	for _, r := range latest(list) {
+		rs, err := r.dir.Status()
+		if errors.Is(err, fs.ErrNotExist) {
+			return st, fault.Errorf(fault.NotFound, "attempt %s is removed", h.Name)
+		}
+		if err != nil {
+			return st, err
+		}
+		if rs.State == job.ReplicaPending {
+			if err := e.nudge(r.dir); err != nil {
+				e.Log.Error("an agent does not start", "attempt", h.Name, "err", err)
+			}
+		}
+		rs.Replica, rs.Run = r.Replica, r.number
+		st.Replicas = append(st.Replicas, rs)
+	}
+	return st, nil
+}
