@@ -4,6 +4,16 @@ import "github.com/spf13/cobra"
 
 func newJobs(a *App) *cobra.Command {
 	cmd := &cobra.Command{Use: "jobs", Short: "Submit and watch jobs", RunE: group, Args: cobra.ArbitraryArgs}
-	cmd.AddCommand(newCancel(a))
+	submit := &cobra.Command{Use: "submit", Short: "Submit a job", RunE: group, Args: cobra.ArbitraryArgs}
+	submit.AddCommand(newSubmit(a, runSubmit))
+	cmd.AddCommand(
+		submit,
+		newDescribe(a),
+		newList(a),
+		newCancel(a),
+		newUpdate(a),
+		newStreamLogs(a),
+		newWait(a),
+	)
 	return cmd
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,14 +94,6 @@ func group(cmd *cobra.Command, args []string) error {
 		return e.withHint("did you mean %s?", strings.Join(near, " or "))
 	}
 	return e.withHint("see: %s --help", cmd.CommandPath())
-}
-
-func flagError(cmd *cobra.Command, err error) error {
-	var usage *usageError
-	if errors.As(err, &usage) || errors.Is(err, pflag.ErrHelp) {
-		return err
-	}
-	return (&usageError{err: err}).withHint("see: %s --help", cmd.CommandPath())
 }
 
 // exactly wants n positional arguments, named for the message.

@@ -7,7 +7,7 @@ func Suggest(name string) string {
 	plain := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 	best, dist := "", 3
 	for _, k := range keys {
-		if d := distance(plain, k.name); d < dist {
+		if d := Distance(plain, k.name); d < dist {
 			best, dist = k.name, d
 		}
 	}
@@ -17,8 +17,8 @@ func Suggest(name string) string {
 	return "the keys are " + strings.Join(Keys(), ", ")
 }
 
-// distance is the number of single-letter changes between two words.
-func distance(a, b string) int {
+// Distance is the number of single-letter changes between two words.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trainyard/trainyard/internal/cli/format"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+type describeOptions struct {
+	*App
+	job       string
+	timeline  bool
+	summarize bool
+}
+
+func newDescribe(a *App) *cobra.Command {
+	o := &describeOptions{App: a}
+	cmd := &cobra.Command{
+		Use:   "describe JOB",
+		Short: "Show a job",
+		Args:  exactly("JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.job = args[0]
+			return runDescribe(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.timeline, "timeline", false, "show what happened to the job, step by step, and how long each took")
+	cmd.Flags().BoolVar(&o.summarize, "summarize", false, "show tables of the main facts instead of the whole job")
+	return cmd
+}
+
+func runDescribe(ctx context.Context, o *describeOptions) error {
+	s, c, err := o.connected(ctx)
+	if err != nil {
+		return err
+	}
+	if o.timeline {
+		events, err := c.Timeline(ctx, s.Project, o.job)
+		if err != nil {
+			return err
+		}
+		return o.printTimeline(events)
+	}
+	j, err := c.Get(ctx, s.Project, o.job)
+	if err != nil {
+		return err
+	}
+	if o.summarize {
+		if s.Format != "" {
+			o.Warn("--format is ignored when --summarize is present")
+		}
+		return o.summary(j)
+	}
+	if err := o.printJob(j, "yaml"); err != nil {
+		return err
+	}
+	if !s.Quiet {
+		o.Say("\nView logs with the command\n\n  $ trainyard jobs stream-logs %s", o.job)
+	}
+	return nil
+}
+
+// timelineEntry is an event as --timeline shows it.
+type timelineEntry struct {
+	Time    string `json:"time"`
+	Since   string `json:"since"` // since the first event
+	Step    string `json:"step"`
+	Took    string `json:"took,omitempty"`
+	Task    string `json:"task,omitempty"`
+	Attempt int    `json:"attempt,omitempty"`
+	Text    string `json:"text"`
+}
+
+func (o *describeOptions) printTimeline(events []job.Event) error {
+	f, err := o.format("table(time.date(tz=LOCAL), since:label=AFTER, step, took, task, text:label=WHAT)")
+	if err != nil {
+		return err
+	}
+	docs := []any{}
+	for _, e := range events {
+		entry := timelineEntry{Time: e.Time.UTC().Format(time.RFC3339Nano), Since: seconds(e.Time.Sub(events[0].Time)), Step: e.Step, Task: e.Task, Attempt: e.Attempt, Text: e.Text}
+		if e.Took > 0 {
+			entry.Took = seconds(e.Took)
+		}
+		doc, err := convert(entry)
+		if err != nil {
+			return err
+		}
+		docs = append(docs, doc)
+	}
+	return f.Print(o.Out, docs)
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3fs", d.Seconds()) }
+
+// fields is one row of a summary, in order.
+type fields []struct{ label, path string }
+
+func get(doc any, path string) string {
+	s := &format.Scanner{Text: path, What: "path"}
+	p, err := s.Path()
+	if err != nil {
+		return ""
+	}
+	v, _ := p.Get(doc)
+	return format.Text(v)
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/trainyard/trainyard/internal/config"
+)
+
+// flagError words what the flag parser found as the original does.
+func flagError(cmd *cobra.Command, err error) error {
+	var usage *usageError
+	if errors.As(err, &usage) || errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	help := "see: " + cmd.CommandPath() + " --help"
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		cause := errors.Unwrap(err)
+		if cause == nil {
+			cause = err
+		}
+		if h, ok := errors.AsType[*hinted](err); ok {
+			help, cause = h.hint, h.error
+		}
+		return usagef("argument --%s: %w", e.GetFlag().Name, plainNumber(e, cause)).withHint("%s", help)
+	}
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return unknownFlag(cmd, e)
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return usagef("argument --%s: expected one argument", e.GetSpecifiedName()).withHint("%s", help)
+	}
+	return (&usageError{err: err}).withHint("%s", help)
+}
+
+// plainNumber replaces the text of strconv's errors.
+func plainNumber(e *pflag.InvalidValueError, cause error) error {
+	if strings.Contains(cause.Error(), "strconv.") || strings.HasPrefix(cause.Error(), "time: ") {
+		return usagef("%q is no %s", e.GetValue(), e.GetFlag().Value.Type())
+	}
+	return cause
+}
+
+// unknownFlag tells a misspelt flag from one that is meant for the user's
+// program.
+func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
+	dashes := "--"
+	if e.GetSpecifiedShortnames() != "" {
+		dashes = "-"
+	}
+	name := dashes + e.GetSpecifiedName()
+	err := usagef("unrecognized arguments: %s", name)
+	best, dist := "", 3
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := config.Distance(e.GetSpecifiedName(), f.Name); d < dist && !f.Hidden {
+			best, dist = f.Name, d
+		}
+	})
+	switch {
+	case best != "":
+		return err.withHint("did you mean --%s?", best)
+	case cmd.Name() == "training":
+		return err.withHint("put -- before what is meant for your program: -- %s", name)
+	}
+	return err.withHint("see: %s --help", cmd.CommandPath())
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	labelKey   = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
+	labelValue = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
+)
+
+const (
+	labelRule = "Only hyphens (-), underscores (_), lowercase characters, and numbers are allowed."
+	keyRule   = labelRule + " Keys must start with a lowercase character. International characters are allowed. Key length must not exceed 63 characters."
+	valueRule = labelRule + " International characters are allowed."
+)
+
+// labelsValue is a flag of the form KEY=VALUE,… that may be repeated.
+type labelsValue map[string]string
+
+func (l *labelsValue) String() string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(*l)) {
+		parts = append(parts, k+"="+(*l)[k])
+	}
+	return strings.Join(parts, ",")
+}
+
+func (l *labelsValue) Type() string { return "KEY=VALUE,…" }
+
+func (l *labelsValue) Set(text string) error {
+	if *l == nil {
+		*l = labelsValue{}
+	}
+	for _, item := range splitList(text) {
+		k, v, ok := strings.Cut(item, "=")
+		if !ok {
+			return fmt.Errorf("Bad syntax for dict arg: [%s]. Write KEY=VALUE.", item) //nolint:revive // the original's sentence
+		}
+		if !labelKey.MatchString(k) {
+			return fmt.Errorf("Bad value [%s]: %s", k, keyRule)
+		}
+		if !labelValue.MatchString(v) {
+			return fmt.Errorf("Bad value [%s]: %s", v, valueRule)
+		}
+		if old, twice := (*l)[k]; twice {
+			return fmt.Errorf("%q cannot be specified multiple times; received: %s, %s", k, old, v)
+		}
+		(*l)[k] = v
+	}
+	return nil
+}
+
+// listValue is a flag of the form A,B,…; given twice, the last one counts, as
+// with the original.
+type listValue []string
+
+func (l *listValue) String() string     { return strings.Join(*l, ",") }
+func (l *listValue) Type() string       { return "A,B,…" }
+func (l *listValue) Set(s string) error { *l = splitList(s); return nil }
+
+// splitList takes a list apart. A list that starts with ^X^ has X between its
+// items instead of a comma.
+func splitList(text string) []string {
+	sep := ","
+	if rest, ok := strings.CutPrefix(text, "^"); ok {
+		if s, items, ok := strings.Cut(rest, "^"); ok && s != "" {
+			sep, text = s, items
+		}
+	}
+	items := []string{}
+	for item := range strings.SplitSeq(text, sep) {
+		if item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}

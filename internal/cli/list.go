@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trainyard/trainyard/internal/cli/filter"
+	"github.com/trainyard/trainyard/internal/cli/format"
+	"github.com/trainyard/trainyard/internal/client"
+)
+
+const listFormat = "table(jobId.basename(), state:label=STATUS, createTime.date(tz=LOCAL):label=CREATED)"
+
+// listFlags choose and order documents; they work here, not in the server.
+type listFlags struct {
+	filter string
+	limit  int
+	sortBy string
+}
+
+func (l *listFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&l.filter, "filter", "", "only what this expression holds for, as in 'state=FAILED AND labels.owner:ann'")
+	f.IntVar(&l.limit, "limit", 0, "at most so many")
+	f.StringVar(&l.sortBy, "sort-by", "", "keys to sort by, a ~ before a key for descending, as in ~createTime,jobId")
+	f.Int("page-size", 0, "accepted and ignored")
+	_ = f.MarkHidden("page-size")
+}
+
+type sortKey struct {
+	path       format.Path
+	descending bool
+}
+
+// chooser is listFlags, checked.
+type chooser struct {
+	filter *filter.Filter
+	keys   []sortKey
+	limit  int
+	docs   []any
+}
+
+func (l *listFlags) chooser() (*chooser, error) {
+	c := &chooser{limit: l.limit}
+	var err error
+	if c.filter, err = filter.Parse(l.filter, time.Now()); err != nil {
+		return nil, &usageError{err: err}
+	}
+	if l.limit < 0 {
+		return nil, usagef("argument --limit: Value must be greater than or equal to 1; received: %d", l.limit)
+	}
+	for text := range strings.SplitSeq(l.sortBy, ",") {
+		text, down := strings.CutPrefix(strings.TrimSpace(text), "~")
+		if text == "" {
+			continue
+		}
+		s := &format.Scanner{Text: text, What: "sort key"}
+		path, err := s.Path()
+		if err == nil && !s.End() {
+			err = s.Errorf("that is not supported")
+		}
+		if err != nil {
+			return nil, &usageError{err: err}
+		}
+		c.keys = append(c.keys, sortKey{path, down})
+	}
+	return c, nil
+}
+
+// take looks at one document and reports whether more are wanted.
+func (c *chooser) take(doc any) bool {
+	if c.filter.Match(doc) {
+		c.docs = append(c.docs, doc)
+	}
+	return len(c.keys) > 0 || c.limit == 0 || len(c.docs) < c.limit
+}
+
+// chosen are the documents in order.
+func (c *chooser) chosen() []any {
+	slices.SortStableFunc(c.docs, func(x, y any) int {
+		for _, k := range c.keys {
+			a, _ := k.path.Get(x)
+			b, _ := k.path.Get(y)
+			if d := format.Compare(a, b); d != 0 {
+				if k.descending {
+					return -d
+				}
+				return d
+			}
+		}
+		return 0
+	})
+	if c.limit > 0 && len(c.docs) > c.limit {
+		return c.docs[:c.limit]
+	}
+	return c.docs
+}
+
+type listOptions struct {
+	*App
+	listFlags
+}
+
+func newList(a *App) *cobra.Command {
+	o := &listOptions{App: a}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the jobs of the project",
+		Args:  exactly(),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), o) },
+	}
+	o.add(cmd)
+	return cmd
+}
+
+func runList(ctx context.Context, o *listOptions) error {
+	choose, err := o.chooser()
+	if err != nil {
+		return err
+	}
+	f, err := o.format(listFormat)
+	if err != nil {
+		return err
+	}
+	s, c, err := o.connected(ctx)
+	if err != nil {
+		return err
+	}
+	var bad error
+	err = c.List(ctx, s.Project, func(j client.Job) bool {
+		doc, err := document(j)
+		if err != nil {
+			bad = err
+			return false
+		}
+		return choose.take(doc)
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil {
+		return err
+	}
+	return o.printList(f, choose.chosen())
+}
+
+// printList shows documents; that there are none is said, not shown.
+func (a *App) printList(f *format.Format, docs []any) error {
+	if len(docs) == 0 {
+		a.Say("Listed 0 items.")
+	}
+	return f.Print(a.Out, docs)
+}

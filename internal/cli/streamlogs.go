@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trainyard/trainyard/internal/cli/format"
+	"github.com/trainyard/trainyard/internal/client"
+	"github.com/trainyard/trainyard/internal/logs"
+)
+
+type streamLogsOptions struct {
+	*App
+	job       string
+	task      string
+	multiline bool
+}
+
+func newStreamLogs(a *App) *cobra.Command {
+	o := &streamLogsOptions{App: a}
+	cmd := &cobra.Command{
+		Use:   "stream-logs JOB",
+		Short: "Show the log of a job until it ends",
+		Long:  "Show the log of a job from its beginning until the job ends. Ctrl-C ends the\nshowing, not the job.",
+		Args:  exactly("JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.job = args[0]
+			return runStreamLogs(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.task, "task-name", "", "only the lines of this task, as in master-replica-0")
+	f.BoolVar(&o.multiline, "allow-multiline-logs", false, "show a message of several lines as one entry")
+	f.String("polling-interval", "", "accepted and ignored: lines are shown as they come")
+	_ = f.MarkHidden("polling-interval")
+	return cmd
+}
+
+func runStreamLogs(ctx context.Context, o *streamLogsOptions) error {
+	s, c, err := o.connected(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := o.logWriter(o.Out, s.Format, o.multiline)
+	if err != nil {
+		return err
+	}
+	_, err = o.follow(ctx, c, s.Project, o.job, o.task, w)
+	if errors.Is(err, context.Canceled) {
+		o.Say("\nInterrupted.")
+		o.followUp(o.job)
+		return exitError(exitInterrupted)
+	}
+	return err
+}
+
+// follow shows a job's log until the job ends, and gives the job.
+func (a *App) follow(ctx context.Context, c *client.Client, project, id, task string, w *logWriter) (client.Job, error) {
+	var last client.Job
+	lost := false
+	o := client.FollowOptions{Task: task, Lost: func(error) {
+		lost = true
+		a.Say("The server does not answer; waiting for it. The job goes on.")
+	}}
+	err := c.Follow(ctx, project, id, o, func(e client.Event) error {
+		if lost {
+			lost = false
+			a.Say("The server is back.")
+		}
+		switch {
+		case e.Log != nil:
+			return w.add(*e.Log)
+		case e.End != nil:
+			last = *e.End
+		}
+		return nil
+	})
+	if closeErr := w.close(); err == nil {
+		err = closeErr
+	}
+	return last, err
+}
+
+// logWriter shows log entries, each at once: as tab-separated columns, or in a
+// format that was asked for.
+type logWriter struct {
+	out       *bufio.Writer
+	stream    *format.Stream // nil for the columns
+	multiline bool
+}
+
+func (a *App) logWriter(w io.Writer, asked string, multiline bool) (*logWriter, error) {
+	l := &logWriter{out: bufio.NewWriterSize(w, 64<<10), multiline: multiline}
+	if asked != "" {
+		f, err := a.format(asked)
+		if err != nil {
+			return nil, err
+		}
+		l.stream = f.Stream(l.out)
+	}
+	return l, nil
+}
+
+func (l *logWriter) add(e logs.Entry) error {
+	lines := []string{e.Message}
+	if !l.multiline {
+		lines = strings.Split(strings.TrimRight(e.Message, "\n"), "\n")
+	}
+	if e.Severity == "" {
+		e.Severity = logs.Default
+	}
+	for _, line := range lines {
+		if err := l.line(e, line); err != nil {
+			return err
+		}
+	}
+	return l.out.Flush()
+}
+
+func (l *logWriter) line(e logs.Entry, message string) error {
+	if l.stream == nil {
+		_, err := fmt.Fprintf(l.out, "%s\t%s\t%s\t%s\t%s\n", e.Severity, e.Time.Local().Format("2006-01-02 15:04:05 -0700"), e.Task, e.Trial, message)
+		return err
+	}
+	doc := map[string]any{
+		"severity": string(e.Severity), "timestamp": e.Time.UTC().Format(time.RFC3339Nano), "task_name": e.Task, "message": message,
+	}
+	if e.Trial != "" {
+		doc["trial_id"] = e.Trial
+	}
+	if len(e.Fields) > 0 {
+		if fields, err := format.Decode(e.Fields); err == nil {
+			doc["json"] = fields
+		}
+	}
+	return l.stream.Add(doc)
+}
+
+func (l *logWriter) close() error {
+	if l.stream != nil {
+		if err := l.stream.Close(); err != nil {
+			return err
+		}
+	}
+	return l.out.Flush()
+}
