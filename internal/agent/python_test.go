@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/trainyard/trainyard/internal/logs"
+)
+
+// pythons are the interpreters to try: every one that pyenv has, and the
+// machine's own.
+func pythons(t *testing.T) []string {
+	t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := filepath.Glob(filepath.Join(home, ".pyenv", "versions", "*", "bin", "python"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(list, interpreter(t))
+}
+
+func TestPythonLoggingKeepsItsSeverities(t *testing.T) {
+	const source = `# -*- coding: utf-8 -*-
+from __future__ import print_function
+import logging, os, subprocess, sys
+logging.debug("not shown")
+logging.info("an info with %d", 42)
+logging.warning("a warning")
+logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
+logging.getLogger("my.module").debug("shown after basicConfig")
+logging.getLogger("my.module").critical(u"crítical")
+logging.error("x" * 100000)
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.exception("it broke")
+sys.stdout.flush()
+subprocess.check_call([sys.executable, "-c", "import logging; logging.error('from a child')"])
+pid = os.fork()
+if pid == 0:
+    logging.error("from a fork")
+    os._exit(0)
+os.waitpid(pid, 0)
+raise RuntimeError("the end")
+`
+	for _, python := range pythons(t) {
+		t.Run(filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
+			t.Parallel()
+			tr := newTrial(t, python, source)
+			exit := tr.run()
+			got := tr.printed()
+			for _, want := range []string{
+				"INFO an info with 42\n", "WARNING a warning\n", "DEBUG shown after basicConfig\n", "CRITICAL crítical\n",
+				"ERROR " + strings.Repeat("x", 100000) + "\n", "ERROR it broke\nTraceback (most recent call last):\n",
+				"ERROR from a child\n", "ERROR from a fork\n", "ERROR Traceback (most recent call last):\n",
+			} {
+				if strings.Count(got, want) != 1 {
+					t.Errorf("the log has %q %d times", want[:min(len(want), 60)], strings.Count(got, want))
+				}
+			}
+			if strings.Contains(got, "not shown") {
+				t.Error("a record below the level is in the log")
+			}
+			if exit.Code != 1 || !strings.HasSuffix(exit.Traceback, "RuntimeError: the end") {
+				t.Errorf("the record is %+v", exit)
+			}
+			if t.Failed() {
+				t.Logf("%.4000s", strings.ReplaceAll(got, strings.Repeat("x", 100000), "x..."))
+			}
+		})
+	}
+}
+
+func TestTheLevelOfLoggingIsASetting(t *testing.T) {
+	tr := newTrial(t, interpreter(t), "import logging\nlogging.info('low')\nlogging.error('high')\n")
+	tr.task.Replica.Env["CLOUD_ML_LOG_LEVEL"] = "ERROR"
+	tr.run()
+	if got := tr.printed(); strings.Contains(got, "INFO low") || !strings.Contains(got, "ERROR high") {
+		t.Errorf("the log is\n%s", got)
+	}
+}
+
+func TestOtherSitecustomizeModulesHaveTheirTurn(t *testing.T) {
+	for _, python := range pythons(t) {
+		t.Run(filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
+			t.Parallel()
+			tr := newTrial(t, python, "import os, sys\nprint(os.environ['CHAINED'], [p for p in sys.path if p.endswith('/site')])\n")
+			other := filepath.Join(tr.task.DataDir, "modules", "sitecustomize.py")
+			if err := os.WriteFile(other, []byte("import os\nos.environ['CHAINED'] = 'chained'\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if exit := tr.run(); exit.Code != 0 || !strings.Contains(tr.printed(), "chained") {
+				t.Errorf("the record is %+v, the log\n%s", exit, tr.printed())
+			}
+		})
+	}
+}
+
+func TestManyProcessesLogWithoutMixingTheirRecords(t *testing.T) {
+	tr := newTrial(t, interpreter(t), `
+import logging, os
+for k in range(4):
+    if os.fork() == 0:
+        for i in range(100):
+            logging.info("%d-%d %s", k, i, "y" * (7000 * (i % 3)))
+        os._exit(0)
+for _ in range(4):
+    os.wait()
+`)
+	tr.run()
+	n := 0
+	for _, e := range tr.log() {
+		if strings.Contains(e.Message, "-") && e.Severity == logs.Info && len(e.Message) > 3 && e.Message[1] == '-' {
+			n++
+		}
+	}
+	if n != 400 {
+		t.Errorf("%d of 400 records are whole", n)
+	}
+}
