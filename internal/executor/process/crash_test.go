@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,6 +100,53 @@ func TestNoProgramRunsTwiceOrNeverWhenTheServerIsKilledWhileItStarts(t *testing.
 			if ran := strings.Count(string(b), "\n"); err != nil || ran != 1 {
 				t.Errorf("the program of %s ran %d times: %v", a.Name, ran, err)
 			}
+		}
+	}
+}
+
+func TestAnAgentKilledAtAnyMomentLeavesAClearState(t *testing.T) {
+	e := newExecutor(t, dataDir(t))
+	marks := t.TempDir()
+	kills := 25
+	if testing.Short() {
+		kills = 5
+	}
+	for n := range kills {
+		mark := filepath.Join(marks, fmt.Sprint(n))
+		a := master(int64(n+1), "child", "mark", mark+".0", "run", "10ms")
+		h, err := e.Start(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond) // the random moment
+		if pid, alive, err := runDir(t, e.DataDir, h, a.Replicas[0].Replica, 0).Alive(); err == nil && alive {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		rs := waitEnd(t, e, h)
+		if rs.State == job.ReplicaLost {
+			if err := e.Reap(t.Context(), h); err != nil {
+				t.Fatal(err)
+			}
+			if left := processes(t, e.DataDir, h); len(left) != 0 {
+				t.Errorf("after Reap %v are left", left)
+			}
+			a.Replicas[0].Run, a.Replicas[0].Args = 1, []string{"mark", mark + ".1"}
+			if _, err := e.Start(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			rs = waitEnd(t, e, h)
+		}
+		if rs.Exit == nil || rs.Exit.Code != 0 {
+			t.Errorf("in the end the run is %+v, %+v", rs, rs.Exit)
+		}
+		for run := range rs.Run + 1 {
+			b, _ := os.ReadFile(fmt.Sprintf("%s.%d", mark, run))
+			if ran := strings.Count(string(b), "\n"); ran > 1 || run == rs.Run && ran != 1 {
+				t.Errorf("run %d ran %d times", run, ran)
+			}
+		}
+		if err := e.Remove(t.Context(), h, 0); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -114,8 +114,12 @@ func (e *Executor) removeRun(h handle, r run, keep time.Duration) error {
 	switch {
 	case st.State == job.ReplicaPending:
 		// No agent may begin what is about to be removed.
-		if _, err := r.dir.Abandon(job.Exit{Code: 143, Signal: "SIGTERM", Step: "fetch", Requested: true, Time: time.Now().UTC()}); err != nil && !gone(err) {
+		mine, err := r.dir.Abandon(job.Exit{Code: 143, Signal: "SIGTERM", Step: "fetch", Requested: true, Time: time.Now().UTC()})
+		if err != nil && !gone(err) {
 			return err
+		}
+		if _, alive, err := r.dir.Alive(); !mine && (alive || err != nil) {
+			return fault.Errorf(fault.Precondition, "%s of attempt %s begins just now", agent.RunName(r.Replica, r.number), h.Name)
 		}
 	case st.State == job.ReplicaLost:
 		if err := r.dir.Reap(); err != nil {

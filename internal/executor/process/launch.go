@@ -97,7 +97,7 @@ func (e *Executor) nudge(d agent.Folder) error {
 		l = &launch{at: time.Now()}
 		e.launched[d] = l
 	}
-	times, due := l.times, l.ended || time.Since(l.at) > launchGrace
+	times, due := l.times, l.ended || time.Since(l.at) > e.launchGrace
 	e.mu.Unlock()
 	switch {
 	case !due || !d.Startable():

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/executor"
@@ -48,6 +49,7 @@ type Options struct {
 // Executor runs attempts as processes of this machine.
 type Executor struct {
 	Options
+	launchGrace time.Duration // how long an agent may take to begin
 
 	mu       sync.Mutex
 	launched map[agent.Folder]*launch // guarded by mu; agents that this value started
@@ -76,7 +78,7 @@ func New(o Options) (*Executor, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Executor{Options: o, launched: map[agent.Folder]*launch{}}
+	e := &Executor{Options: o, launchGrace: launchGrace, launched: map[agent.Folder]*launch{}}
 	if err := os.MkdirAll(filepath.Join(dir, "attempts"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
