@@ -90,6 +90,7 @@ func group(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	e := usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return e.withHint("did you mean %s?", strings.Join(near, " or "))
 	}

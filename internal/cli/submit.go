@@ -150,9 +150,9 @@ func (o *submitOptions) check(cmd *cobra.Command) error {
 	}{{"worker", &o.worker}, {"parameter-server", &o.server}} {
 		switch {
 		case r.machine.given && r.count.n == nil:
-			return usagef("argument --%s-machine-type --%s-count: Must be specified.", r.name, r.name)
+			return usagef("argument --%s-count: Must be specified.", r.name)
 		case !r.machine.given && r.count.n != nil:
-			return usagef("argument --%s-count --%s-machine-type: Must be specified.", r.name, r.name)
+			return usagef("argument --%s-machine-type: Must be specified.", r.name)
 		}
 	}
 	return nil
