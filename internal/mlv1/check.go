@@ -43,7 +43,7 @@ type checker struct {
 func (c *checker) wrong(field, format string, args ...any) {
 	for _, full := range []string{field, "job." + field, "job.training_input." + field} {
 		for _, b := range c.broken {
-			if b == full || strings.HasPrefix(b, full+"[") || strings.HasPrefix(full, b+".") && b != "job" {
+			if b == full || strings.HasPrefix(b, full+"[") || strings.HasPrefix(full, b+".") {
 				return
 			}
 		}

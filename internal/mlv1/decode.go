@@ -63,11 +63,15 @@ func payloadError(data []byte, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	syntax, ok := errors.AsType[*json.SyntaxError](err)
-	if !ok || int(syntax.Offset) >= len(data) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return invalidPayload("Unexpected end of string.")
 	}
-	at := max(int(syntax.Offset)-1, 0)
+	// The token reader's offsets are rough; the scanner's are exact.
+	syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(data, new(json.RawMessage)))
+	if !ok {
+		return invalidPayload("Unexpected token.")
+	}
+	at := min(max(int(syntax.Offset)-1, 0), len(data))
 	start, end := max(at-20, 0), min(at+20, len(data))
 	before, after := strings.ToValidUTF8(string(data[start:at]), ""), strings.ToValidUTF8(string(data[at:end]), "")
 	clean := strings.NewReplacer("\n", " ", "\r", " ", "\t", " ")

@@ -23,11 +23,11 @@ import (
 func ParseFilter(s string) (func(job.Job) bool, error) {
 	p := &filterParser{text: s}
 	p.next()
-	if p.tok == "" && p.err == nil {
+	if p.atEnd() && p.err == nil {
 		return func(job.Job) bool { return true }, nil
 	}
 	f := p.and(0)
-	if p.err == nil && p.tok != "" {
+	if p.err == nil && !p.atEnd() {
 		p.fail("unexpected %q", p.tok)
 	}
 	if p.err != nil {
@@ -123,7 +123,9 @@ func (p *filterParser) str(rest string) {
 
 func (p *filterParser) is(word string) bool { return !p.quoted && p.tok == word }
 
-func (p *filterParser) done() bool { return p.tok == "" && !p.quoted || p.is(")") }
+func (p *filterParser) atEnd() bool { return p.tok == "" && !p.quoted }
+
+func (p *filterParser) done() bool { return p.atEnd() || p.is(")") }
 
 func (p *filterParser) and(depth int) match {
 	if depth > maxFilterDepth {
@@ -194,7 +196,7 @@ func (p *filterParser) term(depth int) match {
 		return never
 	}
 	p.next()
-	if p.done() || !p.quoted && strings.Contains(" = != < <= > >= : ( ", " "+p.tok+" ") {
+	if p.done() || !p.quoted && strings.Contains(" = != < <= > >= : ( AND OR NOT ", " "+p.tok+" ") {
 		p.fail("expected a value after %s%s", name, op)
 		return never
 	}

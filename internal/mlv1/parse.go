@@ -77,7 +77,7 @@ func refusal(form, meaning []fault.Violation, hint string) error {
 // opaque is the training input as TF_CONFIG's "job" shows it: snake_case, and
 // the job-dir appended to the arguments.
 func opaque(in Doc, jobDir string) any {
-	o := snakes(in).(map[string]any)
+	o := snakes(compact(in)).(map[string]any)
 	if jobDir != "" {
 		args, _ := in["args"].([]any)
 		o["args"] = append(append([]any{}, args...), "--job-dir", jobDir)
