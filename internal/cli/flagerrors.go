@@ -53,7 +53,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	}
 	name := dashes + e.GetSpecifiedName()
 	err := usagef("unrecognized arguments: %s", name)
-	best, dist := "", 3
+	best, dist := "", min(3, len(e.GetSpecifiedName())/2+1)
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if d := config.Distance(e.GetSpecifiedName(), f.Name); d < dist && !f.Hidden {
 			best, dist = f.Name, d

@@ -5,7 +5,7 @@ import "strings"
 // Suggest is a hint for a key that does not exist.
 func Suggest(name string) string {
 	plain := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
-	best, dist := "", 3
+	best, dist := "", min(3, len(name)/2+1)
 	for _, k := range keys {
 		if d := Distance(plain, k.name); d < dist {
 			best, dist = k.name, d
