@@ -49,6 +49,7 @@ type agent struct {
 	book   *book
 	relay  *relay
 	status reporter
+	tree   tree   // of the agent
 	step   string // which of "fetch", "environment", "install", "run" is going on
 }
 
@@ -88,8 +89,9 @@ func Run(ctx context.Context, dir string, o Options) error {
 }
 
 func (a *agent) run(ctx context.Context) error {
-	if err := adopt(); err != nil {
-		a.Log.Warn("orphans of the program cannot be adopted", "err", err)
+	a.tree = tree{root: os.Getpid()}
+	if !adopt() { // then what gets away is found by its mark
+		a.tree.mark = mark(string(a.dir))
 	}
 	ctx, stop := stoppable(ctx, a.dir)
 	defer stop()
@@ -200,7 +202,9 @@ func (a *agent) prepare(ctx context.Context, files []File) (Env, error) {
 // is full it waits: a run without a record would count as lost and be repeated.
 func (a *agent) finish(exit job.Exit) error {
 	if a.book != nil {
-		a.book.close()
+		if err := a.book.close(); err != nil {
+			a.Log.Error("the end of the log is not durable", "err", err)
+		}
 	}
 	for {
 		err := writeJSON(a.dir.file(exitFile), exit, true)

@@ -164,9 +164,9 @@ func (tr *trial) log() []logs.Entry {
 	var list []logs.Entry
 	sc := bufio.NewScanner(f)
 	sc.Buffer(nil, longestRecord)
-	for sc.Scan() {
+	for sc.Scan() { // a checksum and a space come before each entry
 		var e logs.Entry
-		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
+		if err := json.Unmarshal(sc.Bytes()[9:], &e); err != nil {
 			tr.t.Fatal(err)
 		}
 		list = append(list, e)

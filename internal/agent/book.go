@@ -1,7 +1,8 @@
 package agent
 
 import (
-	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,108 +11,133 @@ import (
 	"github.com/trainyard/trainyard/internal/logs"
 )
 
-// How many last lines an exit record has, and how many are looked through for
-// a traceback that was printed and not logged.
 const (
-	tailLines  = 20
-	traceLines = 200
+	// tailLines is how many last lines an exit record has, tailLine how much
+	// of each.
+	tailLines = 20
+	tailLine  = 2000
+	// flushEvery is the least time between two writes of the log. A line that
+	// comes alone is written at once, those of a flood together.
+	flushEvery = 5 * time.Millisecond
 )
 
 // book is the run's log: the spool, and what the exit record needs of it.
 type book struct {
-	spool spool
+	spool   *logs.Spool
+	dirty   chan struct{}
+	flushed chan struct{} // closed when the last flush is done
 
-	mu     sync.Mutex
-	last   []string // guarded by mu; the program's last lines
-	stderr []string // guarded by mu
-	trace  string   // guarded by mu; the last traceback that came as a record
-}
-
-// spool is where entries go. A full disk is its business: it never blocks, and
-// says later what is missing.
-type spool interface {
-	Append(t time.Time, sev logs.Severity, msg string, fields json.RawMessage) error
-	Sync() error
-	Close() error
+	mu      sync.Mutex
+	last    []string       // guarded by mu; the program's last lines
+	printed logs.Traceback // guarded by mu; of standard error
+	logged  logs.Traceback // guarded by mu; of records
+	trace   string         // guarded by mu; the one that came last
 }
 
 func openBook(t *Task) (*book, error) {
-	s, err := openSpool(t.Spool, executor.Task(t.Replica.Replica), t.Replica.Env["CLOUD_ML_TRIAL_ID"], t.IDPrefix())
+	s, err := logs.OpenSpool(t.Spool, executor.Task(t.Replica.Replica), t.Replica.Env["CLOUD_ML_TRIAL_ID"], t.IDPrefix())
 	if err != nil {
-		return nil, err
+		return nil, disk(t.Spool, err)
 	}
-	return &book{spool: s}, nil
+	b := &book{spool: s, dirty: make(chan struct{}, 1), flushed: make(chan struct{})}
+	go b.flush()
+	return b, nil
+}
+
+// flush writes what was appended, until close.
+func (b *book) flush() {
+	defer close(b.flushed)
+	for range b.dirty {
+		b.spool.Flush()
+		time.Sleep(flushEvery)
+	}
+}
+
+func (b *book) append(t time.Time, sev logs.Severity, msg string, fields []byte) {
+	_ = b.spool.Append(t, sev, msg, fields) // a full disk is the spool's business
+	select {
+	case b.dirty <- struct{}{}:
+	default:
+	}
 }
 
 // say appends a line of the agent's own.
 func (b *book) say(sev logs.Severity, msg string) {
-	_ = b.spool.Append(time.Now().UTC(), sev, msg, nil)
+	b.append(time.Now().UTC(), sev, msg, nil)
 }
 
 // line appends what the program printed.
 func (b *book) line(raw []byte, stderr bool) {
-	sev, msg, fields := parseLine(raw, stderr)
+	sev, msg, fields := logs.ParseLine(!stderr, string(raw))
 	if msg == "" {
 		return
 	}
-	_ = b.spool.Append(time.Now().UTC(), sev, msg, fields)
-	b.keep(msg, stderr)
+	b.append(time.Now().UTC(), sev, msg, fields)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.keep(msg)
+	if stderr {
+		b.follow(&b.printed, msg)
+	}
 }
 
 // record appends what the program logged.
 func (b *book) record(raw []byte) {
-	t, sev, msg, fields, err := parseRecord(raw)
-	if err != nil {
+	t, sev, msg, fields, ok := logs.ParseRecord(string(raw))
+	if !ok {
 		b.line(raw, true)
 		return
 	}
-	_ = b.spool.Append(t, sev, msg, fields)
-	b.keep(msg, false)
-	if strings.HasPrefix(msg, "Traceback (most recent call last)") {
-		b.mu.Lock()
-		b.trace = msg
-		b.mu.Unlock()
+	// A program may set its records' times as it likes; the log's go forward.
+	if now := time.Now(); t.IsZero() || t.After(now) || now.Sub(t) > time.Minute {
+		t = now
 	}
-}
-
-func (b *book) keep(msg string, stderr bool) {
+	b.append(t.UTC(), sev, msg, fields)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for l := range strings.SplitSeq(msg, "\n") {
-		b.last = push(b.last, l, tailLines)
-		if stderr {
-			b.stderr = push(b.stderr, l, traceLines)
-		}
+	b.keep(msg)
+	if strings.Contains(msg, "Traceback (most recent call last)") {
+		b.follow(&b.logged, msg)
 	}
 }
 
-// push keeps the last n lines, without copying at every one.
-func push(list []string, s string, n int) []string {
-	if len(list) >= 2*n {
-		list = append(list[:0], list[len(list)-n+1:]...)
+// follow is called with mu held.
+func (b *book) follow(t *logs.Traceback, msg string) {
+	before := t.String()
+	if t.Add(msg); t.String() != before {
+		b.trace = t.String()
 	}
-	return append(list, s)
+}
+
+// keep is called with mu held. It keeps the last lines without copying at
+// every one.
+func (b *book) keep(msg string) {
+	for l := range strings.SplitSeq(msg, "\n") {
+		if len(b.last) >= 4*tailLines {
+			b.last = append(b.last[:0], b.last[len(b.last)-tailLines:]...)
+		}
+		b.last = append(b.last, strings.ToValidUTF8(l[:min(len(l), tailLine)], "\uFFFD"))
+	}
 }
 
 // tail is the program's last lines.
 func (b *book) tail() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]string(nil), b.last[max(0, len(b.last)-tailLines):]...)
+	return slices.Clone(b.last[max(0, len(b.last)-tailLines):])
 }
 
 // traceback is the program's last one.
 func (b *book) traceback() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.trace != "" {
-		return b.trace
-	}
-	return findTraceback(b.stderr)
+	return b.trace
 }
 
-// close makes the log durable.
-func (b *book) close() {
-	_ = b.spool.Sync()
-	_ = b.spool.Close()
+// close makes the log durable. Nothing is appended after it.
+func (b *book) close() error {
+	close(b.dirty)
+	<-b.flushed
+	err := b.spool.Sync()
+	return errors.Join(err, b.spool.Close())
 }

@@ -68,8 +68,8 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 	a.status.write(func(st *status) { st.Phase, st.Started, st.Program = "running", start.UTC(), cmd.Process.Pid })
 	pumps.start(func() { a.status.done("first line", start, "") })
 
-	t := tree{root: os.Getpid(), mark: mark(string(a.dir)), group: g}
-	requested := t.wait(ctx, cmd, r.Grace, a)
+	a.tree.group = g
+	requested := a.tree.wait(ctx, cmd, r.Grace, a)
 	pumps.drain(drain)
 	a.status.done("run", start, "")
 
@@ -196,7 +196,7 @@ func (a *agent) failed(ctx context.Context, err error) job.Exit {
 		}
 	}
 	// What an installer left running goes with it.
-	if err := (tree{root: os.Getpid(), mark: mark(string(a.dir))}).kill(); err != nil {
+	if err := a.tree.kill(); err != nil {
 		a.Log.Error("the installer's processes do not end", "err", err)
 	}
 	if ctx.Err() != nil {

@@ -214,7 +214,7 @@ func TestAStopBeforeTheBeginningRunsNothing(t *testing.T) {
 }
 
 func TestASecondAgentRunsNothing(t *testing.T) {
-	tr := newTrial(t, interpreter(t), "print('it ran', flush=True)\nimport time; time.sleep(0.5)\n")
+	tr := newTrial(t, interpreter(t), "import os, time\nprint('it ran', flush=True)\nwhile not os.path.exists('end'): time.sleep(0.01)\n")
 	tr.start()
 	tr.awaitLine("it ran")
 	first := tr.cmd
@@ -224,6 +224,9 @@ func TestASecondAgentRunsNothing(t *testing.T) {
 	}
 	if tr.dir.Ended() {
 		t.Error("the second agent wrote an exit record")
+	}
+	if err := os.WriteFile(filepath.Join(tr.dir.file(UserDir), "end"), nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	tr.cmd = first
 	tr.end()

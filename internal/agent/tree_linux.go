@@ -13,8 +13,8 @@ import (
 )
 
 // adopt makes orphans of the program's tree children of the agent and not of
-// init, so that none gets away.
-func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+// init, so that none gets away, and says whether it could.
+func adopt() bool { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == nil }
 
 // members are the living processes of the tree; never the caller, no zombies.
 func (t tree) members() []int {

@@ -44,6 +44,15 @@ func (e *Executor) sweep(ctx context.Context, now time.Time) error {
 		}
 		_ = os.Remove(filepath.Dir(filepath.Dir(path))) // when it is the last
 	}
+	torn, err := filepath.Glob(filepath.Join(e.DataDir, "attempts", ".*")) // writes that a crash cut off
+	if err != nil {
+		return err
+	}
+	for _, path := range torn {
+		if info, err := os.Stat(path); err == nil && now.Sub(info.ModTime()) > time.Hour {
+			errs = append(errs, os.Remove(path))
+		}
+	}
 	packages, err := filepath.Glob(filepath.Join(e.DataDir, "jobs", "*", "packages"))
 	if err != nil {
 		return err
