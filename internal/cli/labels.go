@@ -3,20 +3,10 @@ package cli
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-)
 
-var (
-	labelKey   = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
-	labelValue = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
-)
-
-const (
-	labelRule = "Only hyphens (-), underscores (_), lowercase characters, and numbers are allowed."
-	keyRule   = labelRule + " Keys must start with a lowercase character. International characters are allowed. Key length must not exceed 63 characters."
-	valueRule = labelRule + " International characters are allowed."
+	"github.com/trainyard/trainyard/internal/job"
 )
 
 // labelsValue is a flag of the form KEY=VALUE,… that may be repeated.
@@ -39,13 +29,13 @@ func (l *labelsValue) Set(text string) error {
 	for _, item := range splitList(text) {
 		k, v, ok := strings.Cut(item, "=")
 		if !ok {
-			return fmt.Errorf("Bad syntax for dict arg: [%s]. Write KEY=VALUE.", item) //nolint:revive // the original's sentence
+			return fmt.Errorf("Bad syntax for dict arg: [%s]. Write KEY=VALUE.", item)
 		}
-		if !labelKey.MatchString(k) {
-			return fmt.Errorf("Bad value [%s]: %s", k, keyRule)
+		if err := job.CheckLabelKey(k); err != nil {
+			return err
 		}
-		if !labelValue.MatchString(v) {
-			return fmt.Errorf("Bad value [%s]: %s", v, valueRule)
+		if err := job.CheckLabelValue(v); err != nil {
+			return err
 		}
 		if old, twice := (*l)[k]; twice {
 			return fmt.Errorf("%q cannot be specified multiple times; received: %s, %s", k, old, v)
