@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// New is a job to create.
+type New struct {
+	Spec      job.Spec
+	Document  json.RawMessage
+	Wire      string
+	RequestID string // a create that is repeated with it is the same job
+	Events    []job.Event
+}
+
+type create struct {
+	ctx    context.Context
+	new    New
+	answer chan<- created
+}
+
+type created struct {
+	job  job.Job
+	made bool
+	err  error
+}
+
+// batch is how many creates share one commit at most.
+const batch = 128
+
+// Create stores a job as QUEUED. When it returns the job survives a power cut.
+// An id that was ever used is a fault.Conflict, unless the same request made
+// it: then made is false.
+func (s *Store) Create(ctx context.Context, n New) (j job.Job, made bool, err error) {
+	answer := make(chan created, 1)
+	select {
+	case s.creates <- create{ctx, n, answer}:
+	case <-ctx.Done():
+		return job.Job{}, false, context.Cause(ctx)
+	case <-s.done:
+		return job.Job{}, false, fault.Errorf(fault.Unavailable, "the store is closed")
+	}
+	// Once handed over it is waited for: the caller must not hear "cancelled"
+	// about a job that is then there.
+	a := <-answer
+	return a.job, a.made, a.err
+}
+
+// commitCreates takes the creates that wait and commits them together: a
+// commit costs a flush of the disk, whatever is in it.
+func (s *Store) commitCreates(ctx context.Context) {
+	defer close(s.done)
+	for {
+		var group []create
+		select {
+		case c := <-s.creates:
+			group = append(group, c)
+		case <-ctx.Done():
+			return
+		}
+	more:
+		for len(group) < batch {
+			select {
+			case c := <-s.creates:
+				group = append(group, c)
+			default:
+				break more
+			}
+		}
+		answers := make([]created, len(group))
+		err := s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+			for i, c := range group {
+				// A savepoint each: one that is refused leaves the others alone.
+				if _, err := tx.Exec("SAVEPOINT one"); err != nil {
+					return err
+				}
+				answers[i] = insert(tx, c.new)
+				if err := answers[i].err; err != nil {
+					if _, err := tx.Exec("ROLLBACK TO one"); err != nil {
+						return err
+					}
+				}
+				if _, err := tx.Exec("RELEASE one"); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for i, c := range group {
+			if err != nil {
+				answers[i] = created{err: err}
+			} else if answers[i].err != nil {
+				answers[i].err = s.translate(answers[i].err)
+			}
+			c.answer <- answers[i]
+		}
+		if err == nil {
+			s.told()
+		}
+	}
+}
+
+func insert(tx *sql.Tx, n New) created {
+	ctx := context.Background()
+	was, err := scanJob(tx.QueryRowContext(ctx, selectJob+" WHERE project = ? AND id = ?", n.Spec.Key.Project, n.Spec.Key.ID))
+	switch {
+	case err == nil && n.RequestID != "" && was.RequestID == n.RequestID:
+		return created{job: was}
+	case err == nil:
+		return created{err: &fault.Error{Kind: fault.Conflict, Msg: "Field: job.job_id Error: A job with this id already exists.",
+			Violations: []fault.Violation{{Field: "job.job_id", Description: "A job with this id already exists."}}}}
+	case !errors.Is(err, sql.ErrNoRows):
+		return created{err: err}
+	}
+	labels, spec := n.Spec.Labels, n.Spec
+	spec.Labels = nil
+	specJSON, err := json.Marshal(spec)
+	if err != nil {
+		return created{err: err}
+	}
+	now := time.Now()
+	res, err := tx.ExecContext(ctx, `INSERT INTO jobs (project, id, spec, document, wire, labels, state, created, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n.Spec.Key.Project, n.Spec.Key.ID, string(specJSON), string(n.Document), n.Wire, toJSON(labels), job.Queued, stamp(now), n.RequestID)
+	if err != nil {
+		return created{err: err}
+	}
+	seq, err := res.LastInsertId()
+	if err != nil {
+		return created{err: err}
+	}
+	if err := insertEvents(ctx, tx, seq, n.Events, now); err != nil {
+		return created{err: err}
+	}
+	j, err := scanJob(tx.QueryRowContext(ctx, selectJob+" WHERE seq = ?", seq))
+	return created{job: j, made: true, err: err}
+}
+
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own types always marshal
+	}
+	return string(b)
+}

@@ -1,0 +1,148 @@
+// Package store keeps jobs, attempts and timelines in SQLite. What it
+// acknowledged is on the disk. It decides nothing: which moves a state may make
+// is package job's rule, and who makes them is the control loop.
+//
+// There is one writer connection and a few readers that do not wait for it.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// Store is an open database. All methods may be called from several
+// goroutines.
+type Store struct {
+	path    string
+	write   *sql.DB
+	read    *sql.DB
+	creates chan create
+	log     *slog.Logger
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	mu    sync.Mutex
+	jobs  map[job.Key]*watch // guarded by mu; only keys that somebody watches
+	every chan struct{}      // guarded by mu; closed at the next create or cancel
+}
+
+type watch struct {
+	changed chan struct{}
+	users   int
+}
+
+// Open opens the database at path and makes it when it is not there. A damaged
+// one is refused with a message that says which file and what to do.
+func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+	s := &Store{path: path, log: log, creates: make(chan create), done: make(chan struct{}), jobs: map[job.Key]*watch{}, every: make(chan struct{})}
+	var err error
+	if s.write, err = open(path, 1, "rwc"); err != nil {
+		return nil, s.translate(err)
+	}
+	if err := migrate(ctx, s.write); err != nil {
+		s.write.Close()
+		return nil, s.translate(err)
+	}
+	if s.read, err = open(path, 3, "rw"); err != nil {
+		s.write.Close()
+		return nil, s.translate(err)
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	go s.commitCreates(run)
+	return s, nil
+}
+
+// open opens the file with what every connection needs. A cache of 1 MiB is
+// plenty beside the operating system's own.
+func open(path string, conns int, mode string) (*sql.DB, error) {
+	q := url.Values{"mode": {mode}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-1024)", "wal_autocheckpoint(1000)",
+	}}
+	if conns == 1 {
+		q.Set("_txlock", "immediate")
+	}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: strings.ReplaceAll(url.PathEscape(path), "%2F", "/"), RawQuery: q.Encode()}).String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// Close closes the database. Nothing that was acknowledged is lost without it.
+func (s *Store) Close() error {
+	s.stop()
+	<-s.done
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// tx runs fn in a write transaction.
+func (s *Store) tx(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return s.translate(err)
+	}
+	if err := fn(tx); err != nil {
+		_ = tx.Rollback()
+		return s.translate(err)
+	}
+	return s.translate(tx.Commit())
+}
+
+// translate gives a driver's error its kind.
+func (s *Store) translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return fault.Errorf(fault.Full, "the disk that holds %s is full: %w", s.path, err)
+		case sqlite3.SQLITE_IOERR:
+			if e.Code() == sqlite3.SQLITE_IOERR_WRITE || e.Code() == sqlite3.SQLITE_IOERR_FSYNC || e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+				return fault.Errorf(fault.Full, "%s cannot be written; is its disk full? %w", s.path, err)
+			}
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return fault.Errorf(fault.Internal, "the database %s is damaged: %w", s.path, err).
+				WithHint("restore it from a backup, or move it away to start with no jobs (objects in gs:// are not in it)")
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return fault.Errorf(fault.Unavailable, "the database %s is busy: %w", s.path, err)
+		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+			return fault.Errorf(fault.Denied, "the database %s cannot be opened for writing: %w", s.path, err)
+		}
+	}
+	return fmt.Errorf("store %s: %w", s.path, err)
+}
+
+// stamp is a time as a column: nanoseconds since 1970, 0 for none.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
