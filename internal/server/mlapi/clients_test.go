@@ -115,6 +115,9 @@ func TestUnmodifiedGcloudRunsAJobsLife(t *testing.T) {
 			t.Skip("SKIPPED: there is no gcloud on PATH and GCLOUD names none")
 		}
 	}
+	if v, err := exec.CommandContext(t.Context(), gcloud, "version", "--format=value(\"Google Cloud SDK\")").Output(); err == nil {
+		t.Logf("gcloud %s at %s", strings.TrimSpace(string(v)), gcloud)
+	}
 	m, base := start(t)
 	env := append(os.Environ(), "CLOUDSDK_CONFIG="+t.TempDir(), "CLOUDSDK_CORE_PROJECT=demo", "CLOUDSDK_CORE_DISABLE_PROMPTS=1",
 		"CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=true", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=true",

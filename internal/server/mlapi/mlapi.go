@@ -62,6 +62,7 @@ type Options struct {
 // New is the handler for /v1/projects/… and the discovery document.
 func New(o Options) http.Handler {
 	a := &api{Options: o, discovery: parseDiscovery()}
+	a.methods = a.routes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := a.serve(w, r)
 		if err != nil {
@@ -75,6 +76,7 @@ func New(o Options) http.Handler {
 type api struct {
 	Options
 	discovery map[string]any
+	methods   map[string]map[string]call
 }
 
 // request is a request on a resource of a project.
@@ -127,7 +129,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	methods, ok := a.routes()[pattern]
+	methods, ok := a.methods[pattern]
 	if !ok {
 		return nil, notServed(r.URL.Path)
 	}
