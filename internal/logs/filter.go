@@ -1,0 +1,393 @@
+package logs
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// Record is an entry with the job it belongs to.
+type Record struct {
+	Entry
+	Key job.Key
+}
+
+// Filter is a parsed filter in the part of Cloud Logging's language that log
+// readers send: comparisons of fields, joined by AND, OR, NOT and parentheses.
+// As there, OR binds tighter than AND, and two terms side by side mean AND.
+//
+// A parser of our own: the general libraries for Google's list filters speak
+// the AIP-160 dialect, which has another precedence and no quoted path parts.
+type Filter struct {
+	match func(*Record) bool
+	// Bounds that everything that matches keeps, for reading only what is
+	// needed. Jobs is nil where any job may match.
+	Jobs     []job.ID
+	From, To time.Time // From inclusive, To exclusive; zero where there is none
+}
+
+// Match reports whether a record passes. The zero Filter passes everything.
+func (f Filter) Match(r *Record) bool { return f.match == nil || f.match(r) }
+
+// ParseFilter reads a filter. What it does not know is a fault.Invalid that
+// names the place.
+func ParseFilter(text string) (Filter, error) {
+	p := &filterParser{text: text}
+	p.next()
+	if p.kind == tokenEnd {
+		return Filter{}, p.err
+	}
+	n := p.and(0)
+	if p.err == nil && p.kind != tokenEnd {
+		p.fail("expected AND or OR")
+	}
+	if p.err != nil {
+		return Filter{}, p.err
+	}
+	f := Filter{match: n.match}
+	n.bound(&f)
+	return f, nil
+}
+
+// node is a term of the tree. bound narrows a filter by what the term demands.
+type node struct {
+	match func(*Record) bool
+	bound func(*Filter)
+}
+
+func (p *filterParser) and(depth int) node {
+	terms := []node{p.or(depth)}
+	for p.err == nil {
+		switch {
+		case p.kind == tokenWord && p.value == "AND":
+			p.next()
+		case p.kind == tokenEnd || p.kind == tokenClose:
+			return all(terms)
+		}
+		terms = append(terms, p.or(depth))
+	}
+	return all(terms)
+}
+
+func all(terms []node) node {
+	return node{
+		match: func(r *Record) bool {
+			for _, t := range terms {
+				if !t.match(r) {
+					return false
+				}
+			}
+			return true
+		},
+		bound: func(f *Filter) {
+			for _, t := range terms {
+				t.bound(f)
+			}
+		},
+	}
+}
+
+func free(*Filter) {}
+
+func (p *filterParser) or(depth int) node {
+	terms := []node{p.not(depth)}
+	for p.err == nil && p.kind == tokenWord && p.value == "OR" {
+		p.next()
+		terms = append(terms, p.not(depth))
+	}
+	if len(terms) == 1 {
+		return terms[0]
+	}
+	return node{
+		match: func(r *Record) bool {
+			for _, t := range terms {
+				if t.match(r) {
+					return true
+				}
+			}
+			return false
+		},
+		bound: func(f *Filter) {
+			// Jobs narrow an OR when every side names some.
+			var jobs []job.ID
+			for _, t := range terms {
+				var side Filter
+				t.bound(&side)
+				if side.Jobs == nil {
+					return
+				}
+				jobs = append(jobs, side.Jobs...)
+			}
+			f.jobs(jobs)
+		},
+	}
+}
+
+func (p *filterParser) not(depth int) node {
+	if p.kind == tokenWord && p.value == "NOT" || p.kind == tokenMinus {
+		p.next()
+		n := p.not(depth + 1)
+		return node{func(r *Record) bool { return !n.match(r) }, free}
+	}
+	if depth > 100 {
+		p.fail("nested too deeply")
+	}
+	if p.kind == tokenOpen {
+		p.next()
+		n := p.and(depth + 1)
+		if p.err == nil && p.kind != tokenClose {
+			p.fail("expected )")
+		}
+		p.next()
+		return n
+	}
+	return p.comparison()
+}
+
+func (p *filterParser) comparison() node {
+	none := node{func(*Record) bool { return false }, free}
+	if p.err != nil {
+		return none
+	}
+	if p.kind == tokenQuoted {
+		// A text alone is looked for in the message.
+		text := strings.ToLower(p.value)
+		if p.next(); p.kind != tokenOp && p.kind != tokenDot {
+			return node{func(r *Record) bool { return strings.Contains(strings.ToLower(r.Message), text) }, free}
+		}
+		p.fail("a field's name is expected before an operator")
+		return none
+	}
+	if p.kind != tokenWord {
+		p.fail("expected a comparison such as severity>=ERROR")
+		return none
+	}
+	start := p.start
+	path := []string{p.value}
+	for p.next(); p.kind == tokenDot; p.next() {
+		if p.next(); p.kind != tokenWord && p.kind != tokenQuoted {
+			p.fail("expected a name after the dot")
+			return none
+		}
+		path = append(path, p.value)
+	}
+	if p.kind != tokenOp {
+		p.fail("expected one of = != > >= < <= : after %s", strings.Join(path, "."))
+		return none
+	}
+	op := p.value
+	if p.next(); p.kind != tokenWord && p.kind != tokenQuoted {
+		p.fail("expected a value after %s%s", strings.Join(path, "."), op)
+		return none
+	}
+	value := p.value
+	// An unquoted value may hold dots, as numbers and names do.
+	for quoted := p.kind == tokenQuoted; ; {
+		if p.next(); quoted || p.kind != tokenDot {
+			break
+		}
+		if p.next(); p.kind != tokenWord {
+			p.fail("expected more of the value after the dot")
+			return none
+		}
+		value += "." + p.value
+	}
+	n, err := compare(path, op, value)
+	if err != nil {
+		p.err = fault.Errorf(fault.Invalid, "filter %q, at %d: %w", p.text, start+1, err)
+		return none
+	}
+	return n
+}
+
+// compare makes the term for one comparison.
+func compare(path []string, op, value string) (node, error) {
+	switch path[0] {
+	case "timestamp":
+		return compareTime(op, value)
+	case "severity":
+		return compareSeverity(op, value)
+	case "resource", "labels", "jsonPayload", "insertId", "logName", "textPayload", "receiveTimestamp", "trace", "protoPayload", "operation", "sourceLocation", "httpRequest":
+	default:
+		return node{}, fmt.Errorf("field %s is not known; resource, labels, timestamp, severity, insertId, logName, textPayload and jsonPayload are", path[0])
+	}
+	get := func(r *Record) (string, bool) { return r.field(path) }
+	n := node{bound: free}
+	switch op {
+	case "=":
+		n.match = func(r *Record) bool { v, ok := get(r); return ok && v == value }
+		if isJob(path) {
+			n.bound = func(f *Filter) { f.jobs([]job.ID{job.ID(value)}) }
+		}
+	case "!=":
+		n.match = func(r *Record) bool { v, ok := get(r); return !ok || v != value }
+	case ":":
+		lower := strings.ToLower(value)
+		n.match = func(r *Record) bool {
+			v, ok := get(r)
+			return ok && (value == "*" || strings.Contains(strings.ToLower(v), lower))
+		}
+	default:
+		n.match = func(r *Record) bool { v, ok := get(r); return ok && ordered(op, order(v, value)) }
+	}
+	return n, nil
+}
+
+func isJob(path []string) bool {
+	switch strings.Join(path, "/") {
+	case "resource/labels/job_id", "labels/job_id", "labels/ml.googleapis.com/job_id":
+		return true
+	}
+	return false
+}
+
+// jobs narrows the filter to some jobs.
+func (f *Filter) jobs(ids []job.ID) {
+	if f.Jobs == nil {
+		f.Jobs = ids
+		return
+	}
+	both := []job.ID{}
+	for _, a := range f.Jobs {
+		for _, b := range ids {
+			if a == b {
+				both = append(both, a)
+			}
+		}
+	}
+	f.Jobs = both
+}
+
+func ordered(op string, c int) bool {
+	switch op {
+	case "=":
+		return c == 0
+	case "!=":
+		return c != 0
+	case ">":
+		return c > 0
+	case ">=":
+		return c >= 0
+	case "<":
+		return c < 0
+	default:
+		return c <= 0
+	}
+}
+
+// order compares as numbers where both are, else as text.
+func order(a, b string) int {
+	x, err1 := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	if err1 == nil && err2 == nil {
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	}
+	return strings.Compare(a, b)
+}
+
+func compareTime(op, value string) (node, error) {
+	t, err := time.Parse(time.RFC3339Nano, value)
+	if err != nil {
+		if t, err = time.Parse(time.DateOnly, value); err != nil {
+			return node{}, fmt.Errorf("%q is not a timestamp such as 2026-01-02T03:04:05Z", value)
+		}
+	}
+	if op == ":" {
+		return node{}, fmt.Errorf("timestamp has no operator %q", op)
+	}
+	n := node{match: func(r *Record) bool { return ordered(op, r.Time.Compare(t)) }, bound: free}
+	switch op {
+	case "=", ">=", ">":
+		n.bound = func(f *Filter) {
+			if t.After(f.From) {
+				f.From = t
+			}
+			if end := t.Add(1); op == "=" && (f.To.IsZero() || end.Before(f.To)) {
+				f.To = end
+			}
+		}
+	case "<", "<=":
+		n.bound = func(f *Filter) {
+			end := t
+			if op == "<=" {
+				end = t.Add(1)
+			}
+			if f.To.IsZero() || end.Before(f.To) {
+				f.To = end
+			}
+		}
+	}
+	return n, nil
+}
+
+var severityOrder = map[Severity]int{Default: 0, Debug: 100, Info: 200, "NOTICE": 300, Warning: 400, Error: 500, Critical: 600, "ALERT": 700, "EMERGENCY": 800}
+
+func compareSeverity(op, value string) (node, error) {
+	want, ok := severityOrder[Severity(strings.ToUpper(value))]
+	if n, err := strconv.Atoi(value); err == nil {
+		want, ok = n, true
+	}
+	if !ok {
+		return node{}, fmt.Errorf("%q is no severity; DEFAULT, DEBUG, INFO, NOTICE, WARNING, ERROR, CRITICAL, ALERT and EMERGENCY are", value)
+	}
+	if op == ":" {
+		op = "="
+	}
+	return node{func(r *Record) bool { return ordered(op, severityOrder[r.Severity]-want) }, free}, nil
+}
+
+// field is what a record has at a path.
+func (r *Record) field(path []string) (string, bool) {
+	switch path[0] {
+	case "insertId":
+		return r.InsertID, len(path) == 1
+	case "logName":
+		return LogName(r.Key.Project, r.Task), len(path) == 1
+	case "textPayload":
+		return "", false
+	case "resource":
+		if len(path) == 2 && path[1] == "type" {
+			return "ml_job", true
+		}
+		if len(path) == 3 && path[1] == "labels" {
+			switch path[2] {
+			case "job_id":
+				return string(r.Key.ID), true
+			case "project_id":
+				return string(r.Key.Project), true
+			case "task_name":
+				return r.Task, true
+			}
+		}
+	case "labels":
+		if len(path) == 2 {
+			switch path[1] {
+			case "job_id", "ml.googleapis.com/job_id":
+				return string(r.Key.ID), true
+			case "task_name", "ml.googleapis.com/task_name":
+				return r.Task, true
+			case "trial_id", "ml.googleapis.com/trial_id":
+				return r.Trial, r.Trial != ""
+			}
+		}
+	case "jsonPayload":
+		if len(path) == 2 && path[1] == "message" {
+			return r.Message, true
+		}
+		return lookup(r.Fields, path[1:])
+	}
+	return "", false
+}
+
+// LogName is the name of the log that a task's entries are in.
+func LogName(p job.Project, task string) string { return "projects/" + string(p) + "/logs/" + task }
