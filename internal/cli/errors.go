@@ -39,15 +39,24 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// interruptError ends a command after a Ctrl-C and says what that means here.
+type interruptError struct{ msg string }
+
+func (e *interruptError) Error() string { return e.msg }
+
 // report tells the user what went wrong and gives the exit status.
 func report(s *Streams, err error) int {
 	var exit exitError
 	var usage *usageError
+	var interrupt *interruptError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return int(exit)
+	case errors.As(err, &interrupt):
+		s.Say("\n%s", interrupt.msg)
+		return exitInterrupted
 	case errors.Is(err, syscall.EPIPE):
 		return exitFailed // whoever read us has gone; there is nobody to tell
 	case errors.As(err, &usage):

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,7 +67,7 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 // running.
 func interrupted(ctx context.Context, err error, where string) error {
 	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
-		return fmt.Errorf("%s Nothing was submitted. %w", where, errInterrupted)
+		return &interruptError{where + " Nothing was submitted."}
 	}
 	return err
 }
@@ -284,5 +283,3 @@ func reason(err error) string {
 }
 
 func join(words []string) string { return strings.Join(words, " ") }
-
-var errInterrupted = context.Canceled

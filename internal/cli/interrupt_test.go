@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// watcher is an output that calls a function when a text has been written.
+type watcher struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	text string
+	then func()
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.buf.Write(p)
+	if w.then != nil && strings.Contains(w.buf.String(), w.text) {
+		w.then()
+		w.then = nil
+	}
+	return n, err
+}
+
+func (w *watcher) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.buf.String()
+}
+
+// run is a command line in this process against the fake.
+func run(ctx context.Context, f *fake, stdout, stderr io.Writer, args ...string) int {
+	env := []string{"TRAINYARD_ENDPOINT=" + f.URL, "HOME=/nonexistent"}
+	return Main(ctx, append([]string{"trainyard"}, args...), env, strings.NewReader(""), stdout, stderr, Programs{Version: "1.0"})
+}
+
+func TestCtrlCWhileStreamingLeavesTheJobAndSaysSo(t *testing.T) {
+	f := newFake(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	errs := &watcher{text: "line two", then: interrupt}
+	var out bytes.Buffer
+	code := run(ctx, f, &out, errs, "jobs", "submit", "training", "j", "--packages", "gs://bucket/x.whl", "--module-name", "t.task", "--stream-logs", "--", "--hang")
+	if code != exitFailed || !strings.Contains(errs.String(), "Interrupted; the job goes on.") || !strings.Contains(errs.String(), "trainyard jobs stream-logs j") {
+		t.Errorf("exit %d, stderr %s", code, errs)
+	}
+	if !strings.Contains(out.String(), "jobId: j\nstate: QUEUED") {
+		t.Errorf("stdout %q does not show the job", out.String())
+	}
+	if f.jobs["j"]["endTime"] != nil {
+		t.Error("the job was ended")
+	}
+
+	ctx, interrupt = context.WithCancel(t.Context())
+	defer interrupt()
+	shown := &watcher{text: "line two", then: interrupt}
+	errs = &watcher{}
+	if code := run(ctx, f, shown, errs, "jobs", "stream-logs", "j"); code != exitInterrupted || !strings.Contains(errs.String(), "Your job is still active.") {
+		t.Errorf("stream-logs: exit %d, stderr %s", code, errs)
+	}
+}
+
+func TestAReaderThatWentAwayEndsACommandQuietly(t *testing.T) {
+	f := newFake(t)
+	if code := run(t.Context(), f, io.Discard, io.Discard, "jobs", "submit", "training", "j", "--packages", "gs://bucket/x.whl", "--module-name", "t.task", "-q"); code != 0 {
+		t.Fatalf("submit: exit %d", code)
+	}
+	r, w := io.Pipe()
+	_ = r.CloseWithError(syscall.EPIPE)
+	var errs bytes.Buffer
+	if code := run(t.Context(), f, w, &errs, "jobs", "stream-logs", "j"); code != exitFailed || errs.Len() > 0 {
+		t.Errorf("exit %d, stderr %q", code, errs.String())
+	}
+}
