@@ -18,14 +18,16 @@ func (a *App) format(own string) (*format.Format, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Format != "" {
-		own = s.Format
-	}
 	f, err := format.Parse(own)
+	if err != nil || s.Format == "" {
+		return f, err
+	}
+	asked, err := format.Parse(s.Format)
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
-	return f, nil
+	asked.Borrow(f)
+	return asked, nil
 }
 
 // document is a job for printing.

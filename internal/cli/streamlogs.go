@@ -99,7 +99,7 @@ type logWriter struct {
 func (a *App) logWriter(w io.Writer, asked string, multiline bool) (*logWriter, error) {
 	l := &logWriter{out: bufio.NewWriterSize(w, 64<<10), multiline: multiline}
 	if asked != "" {
-		f, err := a.format(asked)
+		f, err := a.format("none")
 		if err != nil {
 			return nil, err
 		}

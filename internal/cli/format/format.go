@@ -26,8 +26,10 @@ type column struct {
 	path  Path
 	apply []transform
 	label string
-	hide  bool
-	sort  int // 1 for the first key; negative for descending
+	// labelled is whether the label was asked for.
+	labelled bool
+	hide     bool
+	sort     int // 1 for the first key; negative for descending
 }
 
 var attributes = map[string][]string{
@@ -176,7 +178,7 @@ func readColumn(s *Scanner) (column, error) {
 func (c *column) attribute(name, value string) error {
 	switch name {
 	case "label":
-		c.label = value
+		c.label, c.labelled = value, true
 		if value == "" {
 			c.label = " "
 		}
@@ -230,6 +232,22 @@ func (f *Format) labels() {
 			}
 		}
 		used[c.label] = true
+	}
+}
+
+// Borrow takes the labels of another format for columns that have none of
+// their own and show the same value, as the original does with a command's own
+// format.
+func (f *Format) Borrow(from *Format) {
+	for i := range f.columns {
+		if f.columns[i].labelled {
+			continue
+		}
+		for _, c := range from.columns {
+			if c.labelled && c.path.String() == f.columns[i].path.String() {
+				f.columns[i].label = c.label
+			}
+		}
 	}
 }
 

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestOutputIsWhatGcloudPrints runs the unmodified gcloud and ours against the
+// same server and compares what goes to standard output.
+func TestOutputIsWhatGcloudPrints(t *testing.T) {
+	gcloud := os.Getenv("GCLOUD")
+	if gcloud == "" {
+		var err error
+		if gcloud, err = exec.LookPath("gcloud"); err != nil {
+			t.Skip("SKIPPED: no gcloud on PATH and none named by GCLOUD; nothing was compared with it")
+		}
+	}
+	if testing.Short() {
+		t.Skip("SKIPPED: gcloud takes seconds to start")
+	}
+	if out, err := exec.CommandContext(t.Context(), gcloud, "version", "--format=value('Google Cloud SDK')").Output(); err == nil {
+		t.Logf("comparing with gcloud %s", bytes.TrimSpace(out))
+	}
+	f := newFake(t)
+	for _, id := range []string{"one", "two", "three"} {
+		args := []string{"jobs", "submit", "training", id, "--packages", "gs://bucket/x.whl", "--module-name", "t.task", "--labels", "n=" + id, "-q", "--"}
+		if id == "two" {
+			args = append(args, "--fail", "a b", "ünïcode")
+		}
+		var out bytes.Buffer
+		if code := run(t.Context(), f, &out, &out, args...); code != 0 {
+			t.Fatalf("submit %s: exit %d: %s", id, code, out.String())
+		}
+	}
+	var out bytes.Buffer
+	run(t.Context(), f, &out, &out, "jobs", "wait", "two")
+
+	env := append(os.Environ(),
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_ML="+f.URL+"/", "CLOUDSDK_AUTH_DISABLE_CREDENTIALS=True", "CLOUDSDK_CORE_PROJECT=local",
+		"CLOUDSDK_CONFIG="+t.TempDir(), "CLOUDSDK_CORE_DISABLE_PROMPTS=1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=1")
+	for _, args := range [][]string{
+		{"jobs", "list"},
+		{"jobs", "list", "--filter", "state=FAILED OR labels.n:th*", "--sort-by", "~jobId", "--format", "csv(jobId,state,createTime.date(tz=UTC))"},
+		{"jobs", "list", "--format", "table(jobId,createTime,state)"},
+		{"jobs", "list", "--limit", "2", "--format", "json"},
+		{"jobs", "describe", "two"},
+		{"jobs", "describe", "two", "--format", "value(trainingInput.args,labels.list())"},
+	} {
+		cmd := exec.CommandContext(t.Context(), gcloud, append([]string{"ai-platform"}, args...)...)
+		cmd.Env = env
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		want, err := cmd.Output()
+		if err != nil {
+			t.Errorf("gcloud %q: %v: %s", args, err, stderr.String())
+			continue
+		}
+		var got, errs bytes.Buffer
+		if code := run(t.Context(), f, &got, &errs, args...); code != 0 {
+			t.Errorf("ours %q: exit %d: %s", args, code, errs.String())
+		}
+		if diff := cmp.Diff(string(want), got.String()); diff != "" {
+			t.Errorf("%q (-gcloud +ours)\n%s", args, diff)
+		}
+	}
+}
