@@ -202,11 +202,15 @@ func (a *agent) prepare(ctx context.Context, files []File) (Env, error) {
 // is full it waits: a run without a record would count as lost and be repeated.
 func (a *agent) finish(exit job.Exit) error {
 	if a.book != nil {
-		if err := a.book.close(); err != nil {
-			a.Log.Error("the end of the log is not durable", "err", err)
-		}
+		a.book.end()
+		defer a.book.close()
 	}
 	for {
+		if a.book != nil {
+			if err := a.book.sync(); err != nil {
+				a.Log.Error("the end of the log is not durable", "err", err)
+			}
+		}
 		err := writeJSON(a.dir.file(exitFile), exit, true)
 		if !fault.Is(err, fault.Full) {
 			return err

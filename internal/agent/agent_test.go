@@ -64,13 +64,13 @@ func (p plain) Prepare(_ context.Context, req EnvRequest, log func(string)) (Env
 
 // trial is one run of an agent on a program.
 type trial struct {
-	t    *testing.T
+	t    testing.TB
 	task *Task
 	dir  Folder
 	cmd  *exec.Cmd
 }
 
-func interpreter(t *testing.T) string {
+func interpreter(t testing.TB) string {
 	t.Helper()
 	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
@@ -80,7 +80,7 @@ func interpreter(t *testing.T) string {
 }
 
 // newTrial prepares a run of the source as a module named prog.
-func newTrial(t *testing.T, python, source string) *trial {
+func newTrial(t testing.TB, python, source string) *trial {
 	t.Helper()
 	data, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -120,7 +120,7 @@ func (tr *trial) launch() {
 	}
 	tr.cmd = exec.Command(exe, "agent", "--dir", string(tr.dir))
 	tr.cmd.Stderr = tr.t.Output()
-	tr.cmd.Env = append(os.Environ(), mark(string(tr.dir)))
+	tr.cmd.Env = append(os.Environ(), mark(string(tr.dir)), "GORACE=atexit_sleep_ms=0")
 	tr.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := tr.cmd.Start(); err != nil {
 		tr.t.Fatal(err)

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -134,10 +133,13 @@ func (b *book) traceback() string {
 	return b.trace
 }
 
-// close makes the log durable. Nothing is appended after it.
-func (b *book) close() error {
+// end stops the flushing: nothing is appended after it.
+func (b *book) end() {
 	close(b.dirty)
 	<-b.flushed
-	err := b.spool.Sync()
-	return errors.Join(err, b.spool.Close())
 }
+
+// sync makes the log durable, with a word on what a full disk swallowed.
+func (b *book) sync() error { return b.spool.Sync() }
+
+func (b *book) close() error { return b.spool.Close() }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,6 +161,23 @@ func TestALineIsInTheLogWhenItIsPrinted(t *testing.T) {
 	}
 	if n != 20 {
 		t.Errorf("%d of 20 lines are in the log", n)
+	}
+}
+
+func TestNoLineOfAFloodIsLostOrDoubled(t *testing.T) {
+	tr := newTrial(t, interpreter(t), "for i in range(100000): print(i)\n")
+	tr.run()
+	next := 0
+	for _, e := range tr.log() {
+		if n, err := strconv.Atoi(e.Message); err == nil {
+			if n != next {
+				t.Fatalf("after line %d comes line %d", next-1, n)
+			}
+			next++
+		}
+	}
+	if next != 100000 {
+		t.Errorf("%d of 100000 lines are in the log", next)
 	}
 }
 

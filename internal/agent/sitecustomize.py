@@ -141,6 +141,16 @@ def _install(path):
     sys.excepthook = excepthook
 
 
+def _write_lines():
+    """Writes standard output line by line, as on a terminal.
+
+    PYTHONUNBUFFERED, which does for older versions, makes two system calls of
+    every print.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
+
+
 def _chain(here):
     """Runs the sitecustomize module that this one hides."""
     paths = [p for p in sys.path if os.path.abspath(p or ".") != here]
@@ -169,6 +179,7 @@ _here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != _here]
 if os.environ.get("TRAINYARD_LOG_PIPE"):
     try:
+        _write_lines()
         _install(os.environ["TRAINYARD_LOG_PIPE"])
     except Exception:
         sys.stderr.write("trainyard: Python logging is not connected to the job's log: %s\n" % (sys.exc_info()[1],))

@@ -107,7 +107,7 @@ func TestNoProgramRunsTwiceOrNeverWhenTheServerIsKilledWhileItStarts(t *testing.
 func TestAnAgentKilledAtAnyMomentLeavesAClearState(t *testing.T) {
 	e := newExecutor(t, dataDir(t))
 	marks := t.TempDir()
-	kills := 25
+	kills := 15
 	if testing.Short() {
 		kills = 5
 	}

@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestAFullDiskNeitherStopsTheProgramNorLosesItsEnd(t *testing.T) {
+	tr := newTrial(t, interpreter(t), `
+import sys
+for i in range(100000):
+    print("line %d %s" % (i, "x" * 100))
+open(sys.argv[1], "w").close()
+`)
+	ran := filepath.Join(t.TempDir(), "ran")
+	tr.task.Replica.Args = []string{ran}
+	jobs := filepath.Join(tr.task.DataDir, "jobs")
+	if err := unix.Mount("tmpfs", jobs, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("SKIPPED: a small disk cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(jobs, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.MkdirAll(string(tr.dir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	filler := filepath.Join(jobs, "filler")
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr.start()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(ran); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the program does not end on a full disk")
+		}
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if exit := tr.end(); exit.Code != 0 {
+		t.Errorf("the record is %+v", exit)
+	}
+	got := tr.printed()
+	if !strings.Contains(got, "lines of the log are missing here: the disk was full") || !strings.Contains(got, "line 0 ") {
+		t.Errorf("the log says nothing of missing lines; it ends with\n%s", got[max(0, len(got)-500):])
+	}
+}
