@@ -46,6 +46,8 @@ func TestOutputIsWhatGcloudPrints(t *testing.T) {
 		{"jobs", "list"},
 		{"jobs", "list", "--filter", "state=FAILED OR labels.n:th*", "--sort-by", "~jobId", "--format", "csv(jobId,state,createTime.date(tz=UTC))"},
 		{"jobs", "list", "--format", "table(jobId,createTime,state)"},
+		{"jobs", "list", "--format", "value(createTime,jobId)"},
+		{"jobs", "list", "--format", "json(createTime,jobId)"},
 		{"jobs", "list", "--limit", "2", "--format", "json"},
 		{"jobs", "describe", "two"},
 		{"jobs", "describe", "two", "--format", "value(trainingInput.args,labels.list())"},

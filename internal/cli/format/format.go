@@ -235,17 +235,21 @@ func (f *Format) labels() {
 	}
 }
 
-// Borrow takes the labels of another format for columns that have none of
-// their own and show the same value, as the original does with a command's own
-// format.
+// Borrow takes from a command's own format what this one leaves open for the
+// same values, as the original does: the label, and in columns the functions.
 func (f *Format) Borrow(from *Format) {
+	inColumns := f.kind != "json" && f.kind != "yaml"
 	for i := range f.columns {
-		if f.columns[i].labelled {
-			continue
-		}
+		mine := &f.columns[i]
 		for _, c := range from.columns {
-			if c.labelled && c.path.String() == f.columns[i].path.String() {
-				f.columns[i].label = c.label
+			if c.path.String() != mine.path.String() {
+				continue
+			}
+			if c.labelled && !mine.labelled {
+				mine.label = c.label
+			}
+			if inColumns && mine.apply == nil {
+				mine.apply = c.apply
 			}
 		}
 	}
