@@ -16,13 +16,10 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/logs"
@@ -217,68 +214,6 @@ func (a *agent) finish(exit job.Exit) error {
 		}
 		time.Sleep(time.Second)
 	}
-}
-
-// stoppable cancels the context when the process is told to end or the wish is
-// found on disk.
-func stoppable(ctx context.Context, d Folder) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, stopSignal)
-	tick := time.NewTicker(stopTick)
-	if d.StopWished() {
-		cancel(errStopped)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ch:
-				cancel(errStopped)
-			case <-tick.C:
-				if d.StopWished() {
-					cancel(errStopped)
-				}
-			}
-		}
-	}()
-	return ctx, func() {
-		cancel(nil)
-		<-done
-		tick.Stop()
-		signal.Stop(ch)
-	}
-}
-
-func stopped(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
-// reporter keeps status.json.
-type reporter struct {
-	path string
-	mu   sync.Mutex
-	st   status // guarded by mu
-}
-
-// write changes the status. That it cannot be written (a full disk) stops nothing.
-func (r *reporter) write(change func(*status)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.st)
-	_ = writeJSON(r.path, r.st, false)
-}
-
-func (r *reporter) done(name string, start time.Time, note string) {
-	r.write(func(st *status) {
-		st.Steps = append(st.Steps, executor.Step{Name: name, Start: start.UTC(), Took: time.Since(start), Note: note})
-	})
 }
 
 // taskArguments are what the original's launcher was started with.

@@ -35,40 +35,21 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 	if err := a.furnish(); err != nil {
 		return job.Exit{}, err
 	}
-	r := a.task.Replica
-	g, err := makeGroup(a.groupName(), a.task.MemoryLimit)
-	if err != nil && a.task.MemoryLimit > 0 {
-		a.book.say(logs.Warning, fmt.Sprintf("The memory limit of %d bytes is not enforced: %v.", a.task.MemoryLimit, err))
-	}
-	defer g.remove()
-	if g != nil {
-		if err := writeJSON(a.dir.file(agentFile), self{Pid: os.Getpid(), Started: time.Now().UTC(), Group: g.dir}, false); err != nil {
-			return job.Exit{}, err
-		}
-	}
-
-	cmd := exec.Command(env.Python, append([]string{"-m", r.Module}, r.Args...)...) //nolint:gosec // the user's program is what this is for
-	cmd.Dir = a.dir.file(UserDir)
-	cmd.Env = a.environ(env)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	pumps, err := openPumps(a.dir.file("records"), a.book)
 	if err != nil {
 		return job.Exit{}, err
 	}
 	defer pumps.close()
-	cmd.Stdout, cmd.Stderr = pumps.stdout.w, pumps.stderr.w
-
+	r := a.task.Replica
 	a.book.say(logs.Info, "Running command: "+strings.Join(append([]string{"python3", "-m", r.Module}, r.Args...), " "))
-	before := childrenCPU()
-	start := time.Now()
-	if err := g.start(cmd); err != nil {
-		return job.Exit{}, fmt.Errorf("start %s: %w", env.Python, err)
+	before, start := childrenCPU(), time.Now()
+	cmd, limit, err := a.startProgram(env, pumps)
+	defer func() { a.tree.group.remove() }()
+	if err != nil {
+		return job.Exit{}, err
 	}
-	expendable(cmd)
 	a.status.write(func(st *status) { st.Phase, st.Started, st.Program = "running", start.UTC(), cmd.Process.Pid })
 	pumps.start(func() { a.status.done("first line", start, "") })
-
-	a.tree.group = g
 	requested := a.tree.wait(ctx, cmd, r.Grace, a)
 	pumps.drain(drain)
 	a.status.done("run", start, "")
@@ -76,17 +57,56 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 	exit := exitOf(cmd.ProcessState)
 	exit.Step, exit.Requested = "run", requested
 	exit.CPUSeconds = (childrenCPU() - before).Seconds()
-	exit.PeakMemory, exit.MemLimit = g.peak(), a.task.MemoryLimit
+	exit.PeakMemory, exit.MemLimit = a.tree.group.peak(), limit
 	if exit.PeakMemory == 0 {
 		exit.PeakMemory = maxRSS(cmd.ProcessState)
 	}
-	exit.OutOfMem = exit.Code != 0 && g.kills() > 0
-	exit.Tail, exit.Traceback = a.book.tail(), ""
+	exit.Tail = a.book.tail()
 	if exit.Code != 0 {
-		exit.Traceback = a.book.traceback()
+		exit.OutOfMem, exit.Traceback = a.tree.group.kills() > 0, a.book.traceback()
 	}
 	a.cleanUp(exit.Code == 0)
 	return exit, nil
+}
+
+// startProgram starts the program, in a cgroup of its own where there may be
+// one, and says what memory limit is in force.
+func (a *agent) startProgram(env Env, pumps *pipes) (cmd *exec.Cmd, limit int64, err error) {
+	limit = a.task.MemoryLimit
+	g, why := makeGroup(a.groupName(), limit)
+	if g != nil {
+		// On disk before anything is in it, so that Reap knows where to look.
+		if err := writeJSON(a.dir.file(agentFile), self{Pid: os.Getpid(), Started: time.Now().UTC(), Group: g.dir}, false); err != nil {
+			g.remove()
+			return nil, 0, err
+		}
+	}
+	a.tree.group = g
+	cmd = a.command(env, pumps)
+	if err := g.start(cmd); err != nil {
+		// A group may be ours to make and not to enter.
+		why = err
+		g.remove()
+		a.tree.group, cmd = nil, a.command(env, pumps)
+		if err := cmd.Start(); err != nil {
+			return nil, 0, fmt.Errorf("start %s: %w", env.Python, err)
+		}
+	}
+	expendable(cmd)
+	if limit > 0 && why != nil {
+		limit = 0
+		a.book.say(logs.Warning, fmt.Sprintf("The memory limit of %d bytes is not enforced: %v.", a.task.MemoryLimit, why))
+	}
+	return cmd, limit, nil
+}
+
+func (a *agent) command(env Env, p *pipes) *exec.Cmd {
+	r := a.task.Replica
+	cmd := exec.Command(env.Python, append([]string{"-m", r.Module}, r.Args...)...) //nolint:gosec // the user's program is what this is for
+	cmd.Dir, cmd.Env = a.dir.file(UserDir), a.environ(env)
+	cmd.Stdout, cmd.Stderr = p.stdout.w, p.stderr.w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
 }
 
 // furnish makes the program's folders.
