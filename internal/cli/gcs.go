@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -32,7 +31,7 @@ func checkBucket(name string) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("Invalid bucket name [%s]: %s\n\nSee https://cloud.google.com/storage/docs/naming#requirements for details.", name, reason)
+	return wrong("Invalid bucket name [%s]: %s\n\nSee https://cloud.google.com/storage/docs/naming#requirements for details.", name, reason)
 }
 
 func goodLength(name string) bool {
@@ -58,7 +57,7 @@ func checkObject(name string) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("Invalid object name [%.80s]: %s\n\nSee https://cloud.google.com/storage/docs/naming#objectnames for details.", name, reason)
+	return wrong("Invalid object name [%.80s]: %s\n\nSee https://cloud.google.com/storage/docs/naming#objectnames for details.", name, reason)
 }
 
 var remotePattern = regexp.MustCompile(`^gs://([^/]+)/(.+)$`)
@@ -78,7 +77,7 @@ func remote(s string) (location, bool) {
 func stagingBucket(s string) (string, error) {
 	name, ok := strings.CutPrefix(s, "gs://")
 	if !ok {
-		return "", meant(s, fmt.Errorf("Must be a valid Google Cloud Storage bucket of the form [gs://somebucket]"))
+		return "", meant(s, wrong("Must be a valid Google Cloud Storage bucket of the form [gs://somebucket]"))
 	}
 	name = strings.TrimRight(name, "/")
 	if err := checkBucket(name); err != nil {
@@ -93,7 +92,7 @@ func jobDir(s string) (string, error) {
 	rest, ok := strings.CutPrefix(s, "gs://")
 	bucket, object, slash := strings.Cut(rest, "/")
 	if !ok || bucket == "" {
-		return "", meant(s, fmt.Errorf("Must be of form gs://bucket/object"))
+		return "", meant(s, wrong("Must be of form gs://bucket/object"))
 	}
 	if !slash {
 		return s + "/", nil

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -29,7 +28,7 @@ func (l *labelsValue) Set(text string) error {
 	for _, item := range splitList(text) {
 		k, v, ok := strings.Cut(item, "=")
 		if !ok {
-			return fmt.Errorf("Bad syntax for dict arg: [%s]. Write KEY=VALUE.", item)
+			return wrong("Bad syntax for dict arg: [%s]. Write KEY=VALUE.", item)
 		}
 		if err := job.CheckLabelKey(k); err != nil {
 			return err
@@ -38,7 +37,7 @@ func (l *labelsValue) Set(text string) error {
 			return err
 		}
 		if old, twice := (*l)[k]; twice {
-			return fmt.Errorf("%q cannot be specified multiple times; received: %s, %s", k, old, v)
+			return wrong("%q cannot be specified multiple times; received: %s, %s", k, old, v)
 		}
 		(*l)[k] = v
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,10 +68,14 @@ func original(f *pflag.FlagSet) {
 		f.String(name, "", "accepted and ignored")
 		_ = f.MarkHidden(name)
 	}
-	for _, name := range []string{"log-http", "user-output-enabled"} {
+	for _, name := range []string{"log-http", "no-log-http"} {
 		f.Bool(name, false, "accepted and ignored")
 		_ = f.MarkHidden(name)
 	}
+	f.Bool("user-output-enabled", true, "print anything at all")
+	f.Bool("no-user-output-enabled", false, "print nothing")
+	_ = f.MarkHidden("user-output-enabled")
+	_ = f.MarkHidden("no-user-output-enabled")
 }
 
 // parsed collects the given flags that are settings.
@@ -81,6 +86,10 @@ func (a *App) parsed(cmd *cobra.Command) error {
 			a.flags[f.Name] = f.Value.String()
 		}
 	})
+	on, _ := cmd.Flags().GetBool("user-output-enabled")
+	if off, _ := cmd.Flags().GetBool("no-user-output-enabled"); off || !on {
+		a.Out, a.Err, a.ErrTTY = io.Discard, io.Discard, false
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/mlv1"
 )
@@ -62,10 +63,10 @@ func (v *countValue) Type() string { return "N" }
 func (v *countValue) Set(s string) error {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return fmt.Errorf("Value must be an integer; received: %s", s)
+		return wrong("Value must be an integer; received: %s", s)
 	}
 	if n < 1 {
-		return fmt.Errorf("Value must be greater than or equal to 1; received: %d", n)
+		return wrong("Value must be greater than or equal to 1; received: %d", n)
 	}
 	v.n = &n
 	return nil
@@ -90,7 +91,7 @@ func (v *boolValue) Set(s string) error {
 		b = true
 	case "false", "no":
 	default:
-		return fmt.Errorf("Invalid value [%s] for boolean flag. Value must be one of [false, no, true, yes].", s)
+		return wrong("Invalid value [%s] for boolean flag. Value must be one of [false, no, true, yes].", s)
 	}
 	v.b = &b
 	return nil
@@ -118,31 +119,31 @@ func (v *acceleratorValue) Set(s string) error {
 	for item := range strings.SplitSeq(s, ",") {
 		key, value, ok := strings.Cut(item, "=")
 		if !ok {
-			return fmt.Errorf("Bad syntax for dict arg: [%s]. Write type=T,count=N.", item)
+			return wrong("Bad syntax for dict arg: [%s]. Write type=T,count=N.", item)
 		}
 		if key != "type" && key != "count" {
-			return fmt.Errorf("valid keys are [count, type]; received: %s", key)
+			return wrong("valid keys are [count, type]; received: %s", key)
 		}
 		if _, twice := got[key]; twice {
-			return fmt.Errorf("%q cannot be specified multiple times; received: %s, %s", key, got[key], value)
+			return wrong("%q cannot be specified multiple times; received: %s, %s", key, got[key], value)
 		}
 		got[key] = value
 	}
 	for _, key := range []string{"count", "type"} {
 		if _, ok := got[key]; !ok {
-			return fmt.Errorf("Key [%s] required in dict arg but not provided", key)
+			return wrong("Key [%s] required in dict arg but not provided", key)
 		}
 	}
 	kind := strings.ReplaceAll(strings.ToLower(got["type"]), "_", "-")
 	if !slices.Contains(acceleratorTypes, kind) {
-		return fmt.Errorf("Invalid accelerator: %s. Valid choices are: [%s]", got["type"], strings.Join(acceleratorTypes, ", "))
+		return wrong("Invalid accelerator: %s. Valid choices are: [%s]", got["type"], strings.Join(acceleratorTypes, ", "))
 	}
 	n, err := strconv.ParseInt(got["count"], 10, 64)
 	if err != nil {
-		return fmt.Errorf("Value must be an integer; received: %s", got["count"])
+		return wrong("Value must be an integer; received: %s", got["count"])
 	}
 	if n <= 0 {
-		return fmt.Errorf("The count of the accelerator must be greater than 0.")
+		return wrong("The count of the accelerator must be greater than 0.")
 	}
 	v.a = &mlv1.Accelerator{Type: strings.ToUpper(strings.ReplaceAll(kind, "-", "_")), Count: n}
 	return nil
@@ -154,14 +155,18 @@ func tier(s string) (string, error) {
 	if slices.Contains(job.Tiers, job.Tier(name)) {
 		return name, nil
 	}
-	return "", fmt.Errorf("Invalid choice: '%s'.\n\nValid choices are [basic, basic-gpu, basic-tpu, custom, premium-1, standard-1].", s)
+	return "", wrong("Invalid choice: '%s'.\n\nValid choices are [basic, basic-gpu, basic-tpu, custom, premium-1, standard-1].", s)
 }
 
 var accountPattern = regexp.MustCompile(`^(?:.+@.+\..+|[0-9]+)$`)
 
 func serviceAccount(s string) (string, error) {
 	if !accountPattern.MatchString(s) {
-		return "", fmt.Errorf("Bad value [%s]: Not a valid service account identifier. It should be either a numeric string representing the unique_id or an email of the form: my-iam-account@somedomain.com or my-iam-account@PROJECT_ID.iam.gserviceaccount.com", s)
+		return "", wrong("Bad value [%s]: Not a valid service account identifier. It should be either a numeric string representing the unique_id or an email of the form: my-iam-account@somedomain.com or my-iam-account@PROJECT_ID.iam.gserviceaccount.com", s)
 	}
 	return s, nil
 }
+
+// wrong is what is wrong with a value, in the original's sentence where it had
+// one.
+func wrong(format string, args ...any) error { return fault.Errorf(fault.Invalid, format, args...) }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,6 +57,9 @@ func runWait(ctx context.Context, o *waitOptions) error {
 	})
 	if err != nil && context.Cause(ctx) == error(errTimeout) {
 		return fault.Errorf(fault.Unavailable, "job %s is still %s after %s", o.job, state, o.timeout)
+	}
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return &interruptError{"Interrupted; job " + o.job + " goes on."}
 	}
 	if err != nil {
 		return err
