@@ -1,0 +1,282 @@
+// Package disk is the bucket driver of one machine. Names are rows in an
+// ordered index, content is immutable files with random names:
+//
+//	DIR/index.db      buckets, objects and upload sessions, in SQLite
+//	DIR/content/xx/…  one file per object
+//	DIR/uploads/…     one file per upload session that is under way
+//
+// A put writes a file, flushes it and its folder, and then commits a row with
+// its conditions in one transaction; only then is the file that it replaces
+// removed. So an acknowledged object survives a power cut, and whatever no row
+// names was never acknowledged: a sweep at the start removes it.
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/trainyard/trainyard/internal/bucket"
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// Store is an open driver.
+type Store struct {
+	dir   string
+	write *sql.DB // one connection
+	read  *sql.DB
+	log   *slog.Logger
+
+	generation int64 // the last given out; only within a write transaction
+
+	stop     context.CancelFunc
+	sweeping sync.WaitGroup
+
+	mu       sync.Mutex
+	sessions map[string]*sync.Mutex // guarded by mu; upload sessions in use
+}
+
+var _ bucket.Store = (*Store)(nil)
+
+const schema = `
+CREATE TABLE IF NOT EXISTS buckets (
+  name    TEXT PRIMARY KEY,
+  project TEXT NOT NULL,
+  facts   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS objects (
+  bucket         TEXT NOT NULL REFERENCES buckets (name),
+  name           BLOB NOT NULL,
+  generation     INTEGER NOT NULL,
+  metageneration INTEGER NOT NULL,
+  size           INTEGER NOT NULL,
+  file           TEXT NOT NULL,
+  facts          TEXT NOT NULL,
+  PRIMARY KEY (bucket, name)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS objects_by_file ON objects (file);
+CREATE INDEX IF NOT EXISTS objects_by_generation ON objects (generation);
+CREATE TABLE IF NOT EXISTS uploads (
+  id       TEXT PRIMARY KEY,
+  options  TEXT NOT NULL,
+  received INTEGER NOT NULL,
+  md5      BLOB NOT NULL,  -- state of the hash after what was received
+  crc32c   INTEGER NOT NULL,
+  object   TEXT,           -- once committed
+  touched  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1;
+`
+
+// Open opens the driver's folder and makes it when it is not there.
+func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
+	for _, sub := range []string{"content", "uploads"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, translate(fmt.Errorf("make the object store: %w", err))
+		}
+	}
+	s := &Store{dir: dir, log: log, sessions: map[string]*sync.Mutex{}}
+	path := filepath.Join(dir, "index.db")
+	open := func(conns int) *sql.DB {
+		q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-1024)"}}
+		if conns == 1 {
+			q.Set("_txlock", "immediate")
+		}
+		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: strings.ReplaceAll(url.PathEscape(path), "%2F", "/"), RawQuery: q.Encode()}).String())
+		if err != nil {
+			panic(err) // only for a driver that is not registered
+		}
+		db.SetMaxOpenConns(conns)
+		db.SetMaxIdleConns(conns)
+		return db
+	}
+	s.write, s.read = open(1), open(3)
+	err := s.prepare(ctx)
+	if err != nil {
+		s.write.Close()
+		s.read.Close()
+		if e, ok := errors.AsType[*sqlite.Error](err); ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB) {
+			return nil, fault.Errorf(fault.Internal, "the index of the object store, %s, is damaged: %w", path, err).
+				WithHint("restore it from a backup; the content under %s is whole, but only the index knows its names", filepath.Join(dir, "content"))
+		}
+		return nil, translate(err)
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	began := time.Now()
+	s.sweeping.Go(func() { s.sweep(run, began) })
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context) error {
+	var version int
+	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > 1 {
+		return fault.Errorf(fault.Precondition, "the object store in %s was written by a newer version of Trainyard", s.dir).WithHint("use that version")
+	}
+	if _, err := s.write.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	return s.write.QueryRowContext(ctx, "SELECT coalesce(max(generation), 0) FROM objects").Scan(&s.generation)
+}
+
+// Close closes the driver. Readers that are open stay readable.
+func (s *Store) Close() error {
+	s.stop()
+	s.sweeping.Wait()
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// tx runs fn in a write transaction.
+func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return translate(err)
+	}
+	if err := fn(tx); err != nil {
+		_ = tx.Rollback()
+		return translate(err)
+	}
+	return translate(tx.Commit())
+}
+
+// nextGeneration is called within a write transaction.
+func (s *Store) nextGeneration() int64 {
+	s.generation = max(s.generation+1, time.Now().UnixMicro())
+	return s.generation
+}
+
+// Room refuses when the disk has not room for need more bytes.
+func (s *Store) Room(need int64) error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(s.dir, &fs); err != nil {
+		return translate(fmt.Errorf("ask for the room on the disk: %w", err))
+	}
+	// A little is kept for the index, so that deleting stays possible.
+	const reserve = 1 << 20
+	if free := int64(fs.Bavail) * int64(fs.Bsize); free < need+reserve {
+		return fault.Errorf(fault.Full, "the disk that holds %s has %d bytes free; %d are needed", s.dir, free, need+reserve)
+	}
+	return nil
+}
+
+// translate gives an error of the disk or the index its kind.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		full = full || e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_IOERR
+	}
+	if full {
+		return fault.Errorf(fault.Full, "the disk that holds the object store is full: %w", err)
+	}
+	return fmt.Errorf("object store: %w", err)
+}
+
+// newFile makes an empty content file with a random name.
+func (s *Store) newFile() (f *os.File, name string, err error) {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	name = hex.EncodeToString(b[:])
+	folder := filepath.Join(s.dir, "content", name[:2])
+	if err := os.Mkdir(folder, 0o700); err == nil {
+		err = syncDir(filepath.Dir(folder))
+		if err != nil {
+			return nil, "", err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return nil, "", err
+	}
+	f, err = os.OpenFile(s.content(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	return f, name, err
+}
+
+func (s *Store) content(file string) string {
+	return filepath.Join(s.dir, "content", file[:2], file)
+}
+
+// drop removes a content file that no row names any more. What it misses the
+// next sweep finds.
+func (s *Store) drop(file string) {
+	if file == "" {
+		return
+	}
+	if err := os.Remove(s.content(file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("an unused content file stays", "file", file, "err", err)
+	}
+}
+
+// settle makes a content file and its name survive a power cut.
+func (s *Store) settle(f *os.File, name string) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return syncDir(filepath.Join(s.dir, "content", name[:2]))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// sweep removes content that no row names: puts that a crash cut off. Files
+// younger than the start belong to puts under way.
+func (s *Store) sweep(ctx context.Context, began time.Time) {
+	swept := 0
+	err := filepath.WalkDir(filepath.Join(s.dir, "content"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.ModTime().Before(began.Add(-time.Second)) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var n int
+		if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM objects WHERE file = ?", d.Name()).Scan(&n); err != nil || n > 0 {
+			return err
+		}
+		swept++
+		return os.Remove(path)
+	})
+	if err == nil {
+		err = s.sweepUploads(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("sweeping the object store ended early", "err", err)
+	}
+	if swept > 0 {
+		s.log.Info("swept content of puts that were cut off", "files", swept)
+	}
+}

@@ -1,0 +1,426 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/bucket"
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func noObject(bucketName, name string) error {
+	return fault.Errorf(fault.NotFound, "No such object: %s/%s", bucketName, name)
+}
+
+// found is a row of an object.
+type found struct {
+	bucket.Object
+	file   string
+	exists bool
+}
+
+// find reads an object's row; one that is not there is no error. A missing
+// bucket is.
+func find(ctx context.Context, q querier, bucketName, name string) (f found, err error) {
+	var facts string
+	err = q.QueryRowContext(ctx, "SELECT file, facts FROM objects WHERE bucket = ? AND name = ?", bucketName, []byte(name)).Scan(&f.file, &facts)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err := findBucket(ctx, q, bucketName)
+		return f, err
+	}
+	if err != nil {
+		return f, translate(err)
+	}
+	f.exists = true
+	return f, json.Unmarshal([]byte(facts), &f.Object)
+}
+
+// at is the object of a generation, 0 for the live one, with conditions
+// checked.
+func at(ctx context.Context, q querier, bucketName, name string, generation int64, c bucket.Conditions) (found, error) {
+	f, err := find(ctx, q, bucketName, name)
+	if err != nil {
+		return f, err
+	}
+	if !f.exists || generation != 0 && generation != f.Generation {
+		return f, noObject(bucketName, name)
+	}
+	return f, c.Check(true, f.Generation, f.Metageneration)
+}
+
+// place puts a content file at an object's name, in a transaction of the
+// caller's. It returns the file that was replaced.
+func (s *Store) place(ctx context.Context, tx *sql.Tx, o *bucket.Object, file string, c bucket.Conditions) (replaced string, err error) {
+	was, err := find(ctx, tx, o.Bucket, o.Name)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Check(was.exists, was.Generation, was.Metageneration); err != nil {
+		return "", err
+	}
+	o.Generation, o.Metageneration = s.nextGeneration(), 1
+	o.Created = time.Now().UTC().Truncate(time.Millisecond)
+	o.Updated = o.Created
+	if o.StorageClass == "" {
+		o.StorageClass = "STANDARD"
+	}
+	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO objects (bucket, name, generation, metageneration, size, file, facts) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		o.Bucket, []byte(o.Name), o.Generation, o.Metageneration, o.Size, file, toJSON(o))
+	return was.file, err
+}
+
+// early refuses what would be refused at the end, before a body is read.
+func (s *Store) early(ctx context.Context, o *bucket.PutOptions) error {
+	if err := bucket.CheckObjectName(o.Name); err != nil {
+		return err
+	}
+	was, err := find(ctx, s.read, o.Bucket, o.Name)
+	if err != nil {
+		return err
+	}
+	if err := o.Conditions.Check(was.exists, was.Generation, was.Metageneration); err != nil {
+		return err
+	}
+	if o.Size > 0 {
+		return s.Room(o.Size)
+	}
+	return nil
+}
+
+// wanted compares what came with what was promised.
+func wanted(o *bucket.PutOptions, size int64, sum []byte, crc uint32) error {
+	switch {
+	case o.Size >= 0 && size != o.Size:
+		return fault.Errorf(fault.Invalid, "the body of %s has %d bytes, %d were announced", o.Name, size, o.Size)
+	case o.WantMD5 != nil && !bytes.Equal(o.WantMD5, sum):
+		return fault.Errorf(fault.Invalid, "Provided MD5 hash does not match calculated MD5 hash of %s.", o.Name)
+	case o.WantCRC32C != nil && *o.WantCRC32C != crc:
+		return fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
+	}
+	return nil
+}
+
+// Put implements bucket.Store.
+func (s *Store) Put(ctx context.Context, o bucket.PutOptions, body io.Reader) (bucket.Object, error) {
+	if err := s.early(ctx, &o); err != nil {
+		return bucket.Object{}, err
+	}
+	sum, crc := md5.New(), crc32.New(castagnoli)
+	return s.put(ctx, &o, func(f *os.File) (int64, error) {
+		n, err := io.CopyBuffer(io.MultiWriter(f, sum, crc), readerOnly{body}, make([]byte, 256<<10))
+		if err != nil {
+			return n, cut(err)
+		}
+		o.MD5, o.CRC32C = sum.Sum(nil), crc.Sum32()
+		return n, wanted(&o, n, o.MD5, o.CRC32C)
+	})
+}
+
+// readerOnly hides WriterTo, which would bypass the hashes' buffer.
+type readerOnly struct{ io.Reader }
+
+// cut tells a body that broke off from a disk that did.
+func cut(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return translate(err)
+	}
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	return fault.Errorf(fault.Invalid, "the body broke off: %w", err)
+}
+
+// put makes a content file with fill and places it.
+func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.File) (int64, error)) (bucket.Object, error) {
+	f, name, err := s.newFile()
+	if err != nil {
+		return bucket.Object{}, translate(err)
+	}
+	defer f.Close()
+	placed := false
+	defer func() {
+		if !placed {
+			s.drop(name)
+		}
+	}()
+	n, err := fill(f)
+	if err == nil {
+		err = s.settle(f, name)
+	}
+	if err != nil {
+		return bucket.Object{}, translate(err)
+	}
+	object := o.Object
+	object.Size = n
+	var replaced string
+	// The caller's connection may go while the commit is under way; whether it
+	// happened must not depend on that.
+	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		replaced, err = s.place(ctx, tx, &object, name, o.Conditions)
+		return err
+	})
+	if err != nil {
+		return bucket.Object{}, err
+	}
+	placed = true
+	s.drop(replaced)
+	return object, nil
+}
+
+// Stat implements bucket.Store.
+func (s *Store) Stat(ctx context.Context, bucketName, name string, generation int64, c bucket.Conditions) (bucket.Object, error) {
+	f, err := at(ctx, s.read, bucketName, name, generation, c)
+	return f.Object, err
+}
+
+// Open implements bucket.Store.
+func (s *Store) Open(ctx context.Context, bucketName, name string, generation, offset, length int64, c bucket.Conditions) (bucket.Object, io.ReadCloser, error) {
+	for {
+		f, err := at(ctx, s.read, bucketName, name, generation, c)
+		if err != nil {
+			return f.Object, nil, err
+		}
+		file, err := os.Open(s.content(f.file))
+		if errors.Is(err, fs.ErrNotExist) {
+			// It was replaced since the row was read, unless the row stands.
+			again, err := at(ctx, s.read, bucketName, name, generation, c)
+			if err == nil && again.file == f.file {
+				return f.Object, nil, fault.Errorf(fault.Internal, "the content of %s/%s (generation %d) is gone from the disk", bucketName, name, f.Generation)
+			}
+			continue
+		}
+		if err != nil {
+			return f.Object, nil, translate(err)
+		}
+		if offset > f.Size {
+			offset = f.Size
+		}
+		if length < 0 || offset+length > f.Size {
+			length = f.Size - offset
+		}
+		if offset == 0 && length == f.Size {
+			return f.Object, file, nil
+		}
+		if _, err := file.Seek(offset, io.SeekStart); err != nil {
+			file.Close()
+			return f.Object, nil, translate(err)
+		}
+		return f.Object, &section{io.LimitedReader{R: file, N: length}, file}, nil
+	}
+}
+
+type section struct {
+	io.LimitedReader
+	file *os.File
+}
+
+func (s *section) Close() error { return s.file.Close() }
+
+// Update implements bucket.Store.
+func (s *Store) Update(ctx context.Context, bucketName, name string, a bucket.Attrs, c bucket.Conditions) (o bucket.Object, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		f, err := at(ctx, tx, bucketName, name, 0, c)
+		if err != nil {
+			return err
+		}
+		o = f.Object
+		for _, v := range []struct {
+			to   *string
+			from *string
+		}{{&o.ContentType, a.ContentType}, {&o.ContentEncoding, a.ContentEncoding}, {&o.ContentDisposition, a.ContentDisposition}, {&o.ContentLanguage, a.ContentLanguage}, {&o.CacheControl, a.CacheControl}} {
+			if v.from != nil {
+				*v.to = *v.from
+			} else if a.Replace {
+				*v.to = ""
+			}
+		}
+		if a.Replace {
+			o.Metadata = nil
+		}
+		for k, v := range a.Metadata {
+			if v == nil {
+				delete(o.Metadata, k)
+				continue
+			}
+			if o.Metadata == nil {
+				o.Metadata = map[string]string{}
+			}
+			o.Metadata[k] = *v
+		}
+		o.Metageneration++
+		o.Updated = time.Now().UTC().Truncate(time.Millisecond)
+		_, err = tx.ExecContext(ctx, "UPDATE objects SET metageneration = ?, facts = ? WHERE bucket = ? AND name = ?", o.Metageneration, toJSON(o), bucketName, []byte(name))
+		return err
+	})
+	return o, err
+}
+
+// Delete implements bucket.Store.
+func (s *Store) Delete(ctx context.Context, bucketName, name string, generation int64, c bucket.Conditions) error {
+	var file string
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		f, err := at(ctx, tx, bucketName, name, generation, c)
+		if err != nil {
+			return err
+		}
+		file = f.file
+		_, err = tx.ExecContext(ctx, "DELETE FROM objects WHERE bucket = ? AND name = ?", bucketName, []byte(name))
+		return err
+	})
+	if err == nil {
+		s.drop(file)
+	}
+	return err
+}
+
+// override gives an object that is copied the facts that the caller named.
+func override(o *bucket.Object, from bucket.Object, replace bool) {
+	size, md5, crc, components := from.Size, from.MD5, from.CRC32C, from.Components
+	if !replace {
+		name, b := o.Name, o.Bucket
+		*o = from
+		o.Name, o.Bucket = name, b
+	}
+	o.Size, o.MD5, o.CRC32C, o.Components = size, md5, crc, components
+}
+
+// Copy implements bucket.Store: the copy is a hard link to the same content.
+func (s *Store) Copy(ctx context.Context, from bucket.Source, o bucket.PutOptions, replace bool) (bucket.Object, error) {
+	if err := bucket.CheckObjectName(o.Name); err != nil {
+		return bucket.Object{}, err
+	}
+	src, reader, err := s.Open(ctx, from.Bucket, from.Name, from.Generation, 0, -1, from.Conditions)
+	if err != nil {
+		return bucket.Object{}, err
+	}
+	defer reader.Close()
+	f, name, err := s.newFile()
+	if err != nil {
+		return bucket.Object{}, translate(err)
+	}
+	f.Close()
+	placed := false
+	defer func() {
+		if !placed {
+			s.drop(name)
+		}
+	}()
+	// A link needs a name that is free; the empty file only reserved it.
+	if err := os.Remove(s.content(name)); err != nil {
+		return bucket.Object{}, translate(err)
+	}
+	row, err := at(ctx, s.read, from.Bucket, from.Name, src.Generation, bucket.Conditions{})
+	if err == nil {
+		err = os.Link(s.content(row.file), s.content(name))
+	}
+	if err != nil {
+		// The source is being replaced, or the disk knows no links: its content is
+		// still open here.
+		if err := s.duplicate(reader, name); err != nil {
+			return bucket.Object{}, translate(err)
+		}
+	} else if now := time.Now(); os.Chtimes(s.content(name), now, now) != nil || syncDir(dirOf(s.content(name))) != nil {
+		return bucket.Object{}, fault.Errorf(fault.Internal, "cannot settle the copy of %s", from.Name)
+	}
+	object := o.Object
+	override(&object, src, replace)
+	var replaced string
+	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		replaced, err = s.place(ctx, tx, &object, name, o.Conditions)
+		return err
+	})
+	if err != nil {
+		return bucket.Object{}, err
+	}
+	placed = true
+	s.drop(replaced)
+	return object, nil
+}
+
+// Move implements bucket.Store: only the row changes.
+func (s *Store) Move(ctx context.Context, from bucket.Source, name string, c bucket.Conditions) (o bucket.Object, err error) {
+	if err := bucket.CheckObjectName(name); err != nil {
+		return o, err
+	}
+	if name == from.Name {
+		return o, fault.Errorf(fault.Invalid, "source and destination are the same object: %s", name)
+	}
+	var replaced string
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		src, err := at(ctx, tx, from.Bucket, from.Name, from.Generation, from.Conditions)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM objects WHERE bucket = ? AND name = ?", from.Bucket, []byte(from.Name)); err != nil {
+			return err
+		}
+		o = src.Object
+		o.Name = name
+		replaced, err = s.place(ctx, tx, &o, src.file, c)
+		return err
+	})
+	if err == nil {
+		s.drop(replaced)
+	}
+	return o, err
+}
+
+// Compose implements bucket.Store.
+func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []bucket.Source, deleteSources bool) (bucket.Object, error) {
+	if len(sources) == 0 || len(sources) > 32 {
+		return bucket.Object{}, fault.Errorf(fault.Invalid, "compose takes 1 to 32 source objects; %d were given", len(sources))
+	}
+	o.Size = -1
+	if err := s.early(ctx, &o); err != nil {
+		return bucket.Object{}, err
+	}
+	generations := make([]int64, len(sources))
+	object, err := s.put(ctx, &o, func(f *os.File) (total int64, err error) {
+		crc := crc32.New(castagnoli)
+		for i, src := range sources {
+			part, body, err := s.Open(ctx, src.Bucket, src.Name, src.Generation, 0, -1, src.Conditions)
+			if err != nil {
+				return 0, err
+			}
+			n, err := io.CopyBuffer(io.MultiWriter(f, crc), readerOnly{body}, make([]byte, 256<<10))
+			body.Close()
+			if err != nil {
+				return 0, err
+			}
+			total += n
+			generations[i] = part.Generation
+			o.Components += max(1, part.Components)
+			if o.ContentType == "" && i == 0 {
+				o.ContentType = part.ContentType
+			}
+		}
+		o.MD5, o.CRC32C = nil, crc.Sum32()
+		if o.WantCRC32C != nil && *o.WantCRC32C != o.CRC32C {
+			return 0, fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
+		}
+		return total, nil
+	})
+	if err != nil || !deleteSources {
+		return object, err
+	}
+	for i, src := range sources {
+		if src.Name == o.Name {
+			continue
+		}
+		if err := s.Delete(ctx, src.Bucket, src.Name, generations[i], bucket.Conditions{}); err != nil && !fault.Is(err, fault.NotFound) {
+			return object, err
+		}
+	}
+	return object, nil
+}

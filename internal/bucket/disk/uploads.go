@@ -1,0 +1,304 @@
+package disk
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"database/sql"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/bucket"
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// sessionLife is how long an upload session is kept after its last use.
+const sessionLife = 7 * 24 * time.Hour
+
+// session is a row of an upload session.
+type session struct {
+	id       string
+	options  bucket.PutOptions
+	received int64
+	md5      hash.Hash
+	crc      uint32
+	object   *bucket.Object
+}
+
+func (s *Store) upload(id string) string { return filepath.Join(s.dir, "uploads", id) }
+
+// StartUpload implements bucket.Store.
+func (s *Store) StartUpload(ctx context.Context, o bucket.PutOptions) (string, error) {
+	if err := s.early(ctx, &o); err != nil {
+		return "", err
+	}
+	u := session{id: rand.Text(), options: o, md5: md5.New()}
+	f, err := os.OpenFile(s.upload(u.id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), syncDir(filepath.Join(s.dir, "uploads")))
+	}
+	if err != nil {
+		return "", translate(err)
+	}
+	return u.id, s.saveSession(ctx, &u)
+}
+
+func (s *Store) saveSession(ctx context.Context, u *session) error {
+	state, err := u.md5.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return err
+	}
+	var object any
+	if u.object != nil {
+		object = toJSON(u.object)
+	}
+	return s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		_, err := tx.Exec("INSERT OR REPLACE INTO uploads (id, options, received, md5, crc32c, object, touched) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			u.id, toJSON(u.options), u.received, state, u.crc, object, time.Now().Unix())
+		return err
+	})
+}
+
+func (s *Store) session(ctx context.Context, id string) (*session, error) {
+	u := session{id: id, md5: md5.New()}
+	var options string
+	var state []byte
+	var object sql.NullString
+	err := s.read.QueryRowContext(ctx, "SELECT options, received, md5, crc32c, object FROM uploads WHERE id = ?", id).Scan(&options, &u.received, &state, &u.crc, &object)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fault.Errorf(fault.NotFound, "no upload session %s: it was cancelled, has expired, or never was", id)
+	}
+	if err != nil {
+		return nil, translate(err)
+	}
+	if err := json.Unmarshal([]byte(options), &u.options); err != nil {
+		return nil, err
+	}
+	if object.Valid {
+		if err := json.Unmarshal([]byte(object.String), &u.object); err != nil {
+			return nil, err
+		}
+	}
+	return &u, u.md5.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
+}
+
+// hold makes this call the only one on a session.
+func (s *Store) hold(id string) func() {
+	s.mu.Lock()
+	m := s.sessions[id]
+	if m == nil {
+		m = &sync.Mutex{}
+		s.sessions[id] = m
+	}
+	s.mu.Unlock()
+	m.Lock()
+	return m.Unlock
+}
+
+// Upload implements bucket.Store.
+func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body io.Reader) (bucket.UploadState, error) {
+	defer s.hold(id)()
+	u, err := s.session(ctx, id)
+	if err != nil {
+		return bucket.UploadState{}, err
+	}
+	state := func() bucket.UploadState { return bucket.UploadState{Received: u.received, Object: u.object} }
+	if u.object != nil {
+		return state(), nil
+	}
+	if offset > u.received {
+		return state(), fault.Errorf(fault.Precondition, "the chunk begins at byte %d, but only %d bytes have been received", offset, u.received)
+	}
+	f, err := os.OpenFile(s.upload(id), os.O_WRONLY, 0)
+	if err != nil {
+		return state(), translate(err)
+	}
+	defer f.Close()
+	// What a crash left beyond the bytes that were acknowledged is written
+	// again.
+	if err = f.Truncate(u.received); err == nil {
+		_, err = f.Seek(u.received, io.SeekStart)
+	}
+	if err != nil {
+		return state(), translate(err)
+	}
+	var broken error
+	if _, err := io.CopyN(io.Discard, body, u.received-offset); err != nil && err != io.EOF {
+		return state(), cut(err)
+	}
+	if total >= 0 {
+		body = io.LimitReader(body, total-u.received+1)
+	}
+	before := u.received
+	crc := crcFrom(u.crc)
+	n, err := io.CopyBuffer(io.MultiWriter(f, u.md5, crc), readerOnly{body}, make([]byte, 256<<10))
+	if err != nil {
+		broken = cut(err)
+		if fault.Is(broken, fault.Full) {
+			return state(), broken // the hashes have seen what the disk has not
+		}
+	}
+	u.received += n
+	u.crc = crc.sum
+	if total >= 0 && u.received > total {
+		return bucket.UploadState{Received: before}, fault.Errorf(fault.Invalid, "the body has more bytes than the %d that were announced", total)
+	}
+	if err := f.Sync(); err != nil {
+		return bucket.UploadState{Received: before}, translate(err)
+	}
+	if broken == nil && total >= 0 && u.received == total {
+		if err := s.finish(ctx, u); err != nil {
+			return bucket.UploadState{Received: before}, err
+		}
+		return state(), nil
+	}
+	if err := s.saveSession(ctx, u); err != nil {
+		return bucket.UploadState{Received: before}, err
+	}
+	return state(), broken
+}
+
+// finish makes the object of a session whose last byte has come. The content
+// keeps its name in uploads until the row is there.
+func (s *Store) finish(ctx context.Context, u *session) error {
+	if u.options.Size <= 0 {
+		u.options.Size = -1
+	}
+	sum := u.md5.Sum(nil)
+	if err := wanted(&u.options, u.received, sum, u.crc); err != nil {
+		return errors.Join(err, s.forget(ctx, u.id))
+	}
+	f, name, err := s.newFile()
+	if err != nil {
+		return translate(err)
+	}
+	f.Close()
+	placed := false
+	defer func() {
+		if !placed {
+			s.drop(name)
+		}
+	}()
+	if err = os.Remove(s.content(name)); err == nil {
+		err = os.Link(s.upload(u.id), s.content(name))
+	}
+	if err == nil {
+		now := time.Now()
+		err = errors.Join(os.Chtimes(s.content(name), now, now), syncDir(dirOf(s.content(name))))
+	}
+	if err != nil {
+		return translate(err)
+	}
+	object := u.options.Object
+	object.Size, object.MD5, object.CRC32C = u.received, sum, u.crc
+	var replaced string
+	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		if replaced, err = s.place(ctx, tx, &object, name, u.options.Conditions); err != nil {
+			return err
+		}
+		_, err := tx.Exec("UPDATE uploads SET received = ?, object = ?, touched = ? WHERE id = ?", u.received, toJSON(object), time.Now().Unix(), u.id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	placed = true
+	u.object = &object
+	s.drop(replaced)
+	_ = os.Remove(s.upload(u.id)) // the sweep finds what stays
+	return nil
+}
+
+// UploadStatus implements bucket.Store.
+func (s *Store) UploadStatus(ctx context.Context, id string) (bucket.UploadState, error) {
+	u, err := s.session(ctx, id)
+	if err != nil {
+		return bucket.UploadState{}, err
+	}
+	return bucket.UploadState{Received: u.received, Object: u.object}, nil
+}
+
+// CancelUpload implements bucket.Store.
+func (s *Store) CancelUpload(ctx context.Context, id string) error {
+	defer s.hold(id)()
+	if _, err := s.session(ctx, id); err != nil {
+		return err
+	}
+	return s.forget(ctx, id)
+}
+
+func (s *Store) forget(ctx context.Context, id string) error {
+	err := s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		_, err := tx.Exec("DELETE FROM uploads WHERE id = ?", id)
+		return err
+	})
+	if err == nil {
+		_ = os.Remove(s.upload(id))
+	}
+	return err
+}
+
+// sweepUploads removes sessions that nobody has used for a week, and files
+// whose session is gone.
+func (s *Store) sweepUploads(ctx context.Context) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec("DELETE FROM uploads WHERE touched < ?", time.Now().Add(-sessionLife).Unix())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(filepath.Join(s.dir, "uploads"))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || time.Since(info.ModTime()) < time.Hour {
+			continue
+		}
+		u, err := s.session(ctx, e.Name())
+		if fault.Is(err, fault.NotFound) || err == nil && u.object != nil {
+			err = os.Remove(s.upload(e.Name()))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// crcSum is a CRC that goes on from a stored one.
+type crcSum struct{ sum uint32 }
+
+func crcFrom(sum uint32) *crcSum { return &crcSum{sum} }
+
+func (c *crcSum) Write(p []byte) (int, error) {
+	c.sum = crc32.Update(c.sum, castagnoli, p)
+	return len(p), nil
+}
+
+func dirOf(path string) string { return path[:strings.LastIndexByte(path, filepath.Separator)] }
+
+// duplicate copies content byte by byte, where it cannot be linked.
+func (s *Store) duplicate(body io.Reader, name string) error {
+	f, err := os.OpenFile(s.content(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.Copy(f, body); err != nil {
+		return err
+	}
+	return s.settle(f, name)
+}
