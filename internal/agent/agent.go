@@ -63,6 +63,9 @@ func Run(ctx context.Context, dir string, o Options) error {
 		return err
 	}
 	d := Folder(dir)
+	// Before the lock: whoever sees it held may send a signal.
+	ctx, stop := stoppable(ctx, d)
+	defer stop()
 	lock, err := takeLock(d.file(lockFile))
 	if fault.Is(err, fault.Conflict) {
 		o.Log.Info("another agent runs this task", "dir", dir)
@@ -88,10 +91,8 @@ func Run(ctx context.Context, dir string, o Options) error {
 func (a *agent) run(ctx context.Context) error {
 	a.tree = tree{root: os.Getpid()}
 	if !adopt() { // then what gets away is found by its mark
-		a.tree.mark = mark(string(a.dir))
+		a.tree.dir = string(a.dir)
 	}
-	ctx, stop := stoppable(ctx, a.dir)
-	defer stop()
 	exit, err := a.work(ctx)
 	if err != nil {
 		exit = a.failed(ctx, err)
@@ -118,7 +119,7 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 	served := make(chan struct{})
 	go func() { defer close(served); a.relay.serve() }()
 	defer func() { a.relay.close(); <-served }()
-	if err := stopped(ctx); err != nil {
+	if err := a.stopped(ctx); err != nil {
 		return job.Exit{}, err
 	}
 	a.book.say(logs.Info, "Running module "+a.task.Replica.Module+".")
@@ -135,7 +136,7 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 		defer env.Release()
 	}
 	a.step = "run"
-	if err := stopped(ctx); err != nil {
+	if err := a.stopped(ctx); err != nil {
 		return job.Exit{}, err
 	}
 	return a.runProgram(ctx, env)

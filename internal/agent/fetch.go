@@ -6,7 +6,6 @@ import (
 	"crypto/md5" //nolint:gosec // storage's own checksum
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -214,5 +213,3 @@ func backoff(ctx context.Context, n int) error {
 		return nil
 	}
 }
-
-var errStopped = errors.New("stopped on request")

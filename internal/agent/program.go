@@ -209,7 +209,8 @@ func (a *agent) failed(ctx context.Context, err error) job.Exit {
 			exit.Code = se.Code
 		}
 	}
-	if a.book != nil && ctx.Err() == nil {
+	requested := ctx.Err() != nil || errors.Is(err, errStopped)
+	if a.book != nil && !requested {
 		a.book.say(logs.Error, exit.Message)
 		if len(exit.Tail) == 0 {
 			exit.Tail = a.book.tail()
@@ -219,7 +220,7 @@ func (a *agent) failed(ctx context.Context, err error) job.Exit {
 	if err := a.tree.kill(); err != nil {
 		a.Log.Error("the installer's processes do not end", "err", err)
 	}
-	if ctx.Err() != nil {
+	if requested {
 		exit.Code, exit.Signal, exit.Requested, exit.Message = 128+int(unix.SIGTERM), "SIGTERM", true, ""
 	}
 	return exit

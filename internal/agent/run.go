@@ -137,7 +137,7 @@ func (d Folder) Reap() error {
 	if err := readJSON(d.file(agentFile), &me); err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	t := tree{mark: mark(string(d))}
+	t := tree{dir: string(d)}
 	if me.Group != "" && strings.Contains(me.Group, groupPrefix) {
 		t.group = openGroup(me.Group)
 	}

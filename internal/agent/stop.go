@@ -2,10 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"time"
 )
+
+var errStopped = errors.New("stopped on request")
 
 // stoppable cancels the context when the process is told to end or the wish is
 // found on disk.
@@ -14,9 +17,6 @@ func stoppable(ctx context.Context, d Folder) (context.Context, func()) {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, stopSignal)
 	tick := time.NewTicker(stopTick)
-	if d.StopWished() {
-		cancel(errStopped)
-	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -41,9 +41,11 @@ func stoppable(ctx context.Context, d Folder) (context.Context, func()) {
 	}
 }
 
-func stopped(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// stopped says whether the run was told to end, also when no signal came: the
+// wish may have been written before there was anybody to signal.
+func (a *agent) stopped(ctx context.Context) error {
+	if ctx.Err() != nil || a.dir.StopWished() {
+		return errStopped
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func mark(dir string) string { return markName + "=" + dir }
 // tree is every process of a run, found in whichever ways there are.
 type tree struct {
 	root  int    // whose descendants belong; the root does not; 0 for none
-	mark  string // processes with this in their environment belong, and their descendants; may be empty
+	dir   string // the run's folder: processes that carry its mark belong, and their descendants; may be empty
 	group *group // what is in it belongs; may be nil
 }
 

@@ -27,13 +27,13 @@ func (t tree) members() []int {
 		if err != nil {
 			continue
 		}
-		ppid, state, ok := parent(pid)
+		ppid, state, tty, ok := parent(pid)
 		if !ok {
 			continue
 		}
 		children[ppid] = append(children[ppid], pid)
 		zombies[pid] = state == 'Z' || state == 'X'
-		if t.mark != "" && pid != self && hasMark(pid, t.mark) {
+		if t.dir != "" && pid != self && (hasMark(pid, mark(t.dir)) || tty == "0" && livesIn(pid, t.dir)) {
 			marked = append(marked, pid)
 		}
 	}
@@ -53,19 +53,19 @@ func readNames(dir string) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// parent reads a process's parent and state. The name in parentheses may
+// parent reads a process's parent, state and terminal. The name in parentheses may
 // contain anything, so what counts is after the last one.
-func parent(pid int) (ppid int, state byte, ok bool) {
+func parent(pid int) (ppid int, state byte, tty string, ok bool) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0, 0, false
+		return 0, 0, "", false
 	}
 	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(f) < 2 {
-		return 0, 0, false
+	if len(f) < 5 {
+		return 0, 0, "", false
 	}
 	ppid, err = strconv.Atoi(f[1])
-	return ppid, f[0][0], err == nil
+	return ppid, f[0][0], f[4], err == nil
 }
 
 func hasMark(pid int, mark string) bool {
@@ -79,6 +79,13 @@ func hasMark(pid int, mark string) bool {
 		}
 	}
 	return false
+}
+
+// livesIn says whether a process works in the folder: one that threw its
+// environment away still does. With a terminal it would be somebody's shell.
+func livesIn(pid int, dir string) bool {
+	cwd, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/cwd")
+	return err == nil && strings.HasPrefix(cwd, dir+"/")
 }
 
 // reapAdopted collects adopted processes that have ended, main excepted, which

@@ -35,7 +35,7 @@ func (t tree) members() []int {
 		}
 		children[ppid] = append(children[ppid], pid)
 		zombies[pid] = strings.HasPrefix(f[2], "Z")
-		if t.mark != "" && pid != self && strings.Contains(line+" ", " "+t.mark+" ") {
+		if t.dir != "" && pid != self && strings.Contains(line+" ", " "+mark(t.dir)+" ") {
 			marked = append(marked, pid)
 		}
 	}
