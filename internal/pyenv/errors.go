@@ -1,0 +1,186 @@
+package pyenv
+
+import (
+	"errors"
+	"os/exec"
+	"regexp"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// InstallError is why packages could not be installed. Its cause is a
+// *fault.Error whose message is a sentence for the user.
+type InstallError struct {
+	Package     string // the given archive, or the package that asks; empty when it is none's fault
+	Requirement string // what could not be installed; empty when it is the package itself
+	Step        string // "environment", "build" or "install"
+	Code        int    // the installer's exit status; 0 where there was none
+	Output      string // the end of what the installer wrote, without secrets
+	Retry       bool   // the index was not reachable: it may be later
+	Err         error
+}
+
+func (e *InstallError) Error() string {
+	msg := e.Err.Error()
+	switch {
+	case e.Package != "" && e.Requirement != "":
+		return e.Package + " requires " + e.Requirement + ": " + msg
+	case e.Package != "" && !strings.Contains(msg, e.Package):
+		return e.Package + ": " + msg
+	}
+	return msg
+}
+
+func (e *InstallError) Unwrap() error { return e.Err }
+
+// reason is one way to fail: how the installers say it and how we do.
+type reason struct {
+	find *regexp.Regexp
+	kind fault.Kind
+	say  string // may hold $1 of find
+	hint string
+}
+
+// reasons are tried in order: a build that fails because the disk is full is a
+// full disk.
+var reasons = []reason{
+	{regexp.MustCompile(`No space left on device|os error 28\b`), fault.Full, "the disk is full", "make room where the environments are, then submit again"},
+	{regexp.MustCompile(`(?s)status code:? (?:401|403)|\b(?:401|403) (?:Client Error|Unauthorized|Forbidden)|HTTP status client error \((?:401|403)`), fault.Denied,
+		"the package index refuses access", "check the user name and password in the index settings"},
+	{regexp.MustCompile(`(?i)error sending request|dns error|failed to lookup address|connection refused|connection reset|operation timed out|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|Max retries exceeded|temporary failure in name resolution|HTTP status server error|tls handshake|ProxyError`),
+		fault.Unavailable, "the package index is not reachable", "check the network and the index settings, then submit again"},
+	{regexp.MustCompile(`(?i)network (?:was|is) disabled|network connectivity is disabled|--offline`), fault.Precondition, "it is not in the cache, and installing is set to be offline", ""},
+	{regexp.MustCompile(`requires (?:a different Python|Python|python)[^\n]*?((?:>|<|=|!|~)[^\s,;:)]*(?:,\s*(?:>|<|=|!|~)[^\s,;:)]*)*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
+	{regexp.MustCompile(`Requires-Python ((?:>|<|=|!|~)[^\s;]*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
+	{regexp.MustCompile(`(?i)is not (?:compatible|a supported wheel)|no wheels with a matching|no (?:source distribution or )?(?:matching|compatible) (?:platform|Python)|not a supported wheel on this platform`), fault.Invalid,
+		"there is none for this Python and platform", "require another version, or ask for another Python with pythonVersion"},
+	{regexp.MustCompile(`was not found in the package registry|was not found in the provided package locations|from versions: none`), fault.Invalid, "there is no such package in the index", "check its name; if it is your own, give its archive with --packages"},
+	{regexp.MustCompile(`there is no version of|only (?:the following versions|[\w.<>=\[\]-]+ (?:is|are)) available|No matching distribution found|only .{0,200}(?:is|are) available`), fault.Invalid, "there is no matching version in the index", "check the version that is required"},
+	{regexp.MustCompile(`(?i)ResolutionImpossible|conflicting dependencies|your requirements are unsatisfiable`), fault.Invalid, "the requirements contradict each other", "loosen one of the versions that are required"},
+	{regexp.MustCompile(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", "try it on your machine: pip wheel --no-deps ARCHIVE"},
+	{regexp.MustCompile(`(?i)not a valid wheel|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file`), fault.Invalid, "the archive is damaged", "make it again"},
+	{regexp.MustCompile(`(?i)failed to parse|invalid requirement|Couldn't parse requirement`), fault.Invalid, "a requirement cannot be read", "write it as in install_requires=['numpy>=1.20']"},
+}
+
+// explain turns an installer's failure into a sentence, with its last lines
+// where they say more.
+func explain(step, text string, cause error) *InstallError {
+	e := &InstallError{Step: step, Output: text}
+	if exit, ok := errors.AsType[*exec.ExitError](cause); ok {
+		e.Code = exit.ExitCode()
+	}
+	flat := strings.Join(strings.Fields(strings.NewReplacer("╰─▶", " ", "├─▶", " ", "│", " ").Replace(text)), " ")
+	for _, r := range reasons {
+		m := r.find.FindStringSubmatchIndex(flat)
+		if m == nil {
+			continue
+		}
+		say := string(r.find.ExpandString(nil, r.say, flat, m))
+		if said := telling(text); r.kind == fault.Invalid && said != "" {
+			say += ": " + said
+		}
+		e.Retry = r.kind == fault.Unavailable
+		e.Err = &fault.Error{Kind: r.kind, Msg: say, Hint: r.hint, Err: cause}
+		return e
+	}
+	if e.Code == 0 {
+		e.Err = fault.Errorf(fault.Internal, "the installer did not start: %w", cause)
+		return e
+	}
+	e.Err = &fault.Error{Kind: fault.Invalid, Msg: "the installer failed: " + lastLines(text, 3), Err: cause}
+	return e
+}
+
+var (
+	because  = regexp.MustCompile(`(?s)Because .*?(?:unsatisfiable\.|cannot be used\.|$)`)
+	pipError = regexp.MustCompile(`(?m)^ERROR: (.*)$`)
+	pyError  = regexp.MustCompile(`(?m)^\s*(?:E\s+)?((?:[A-Za-z_][\w.]*)?(?:Error|Exception|Exit|Warning): .*)$`)
+)
+
+// telling is the part of the output that says why.
+func telling(text string) string {
+	clean := strings.NewReplacer("╰─▶", " ", "├─▶", " ", "│", " ").Replace(text)
+	if m := because.FindString(clean); m != "" {
+		return cut(strings.Join(strings.Fields(m), " "))
+	}
+	if all := pyError.FindAllStringSubmatch(clean, -1); all != nil {
+		return cut(all[len(all)-1][1])
+	}
+	if m := pipError.FindStringSubmatch(clean); m != nil {
+		return cut(m[1])
+	}
+	return cut(lastLines(clean, 3))
+}
+
+func lastLines(s string, n int) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "hint:") {
+			lines = append(lines, line)
+		}
+	}
+	return cut(strings.Join(lines[max(0, len(lines)-n):], " / "))
+}
+
+func cut(s string) string {
+	const most = 600
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + " …"
+	}
+	return s
+}
+
+// asked says which given package wanted what could not be installed.
+func asked(err error, p plan) error {
+	e, ok := errors.AsType[*InstallError](err)
+	if !ok || e.Package != "" {
+		return err
+	}
+	flat := strings.Join(strings.Fields(strings.ToLower(nameRuns.ReplaceAllStringFunc(e.Output, func(s string) string {
+		if s == "_" {
+			return "-"
+		}
+		return s
+	}))), " ")
+	best, at := "", len(flat)
+	for _, text := range p.requires {
+		r, ok := parseRequirement(text)
+		if !ok {
+			e.Package, e.Requirement = p.askedBy[normalName(text)], text
+			return err
+		}
+		if i := findName(flat, r.name); i >= 0 && i < at {
+			best, at = r.name, i
+			e.Requirement = r.text
+		}
+	}
+	if best == "" && len(p.requires) == 1 {
+		r, _ := parseRequirement(p.requires[0])
+		best, e.Requirement = r.name, r.text
+	}
+	e.Package = p.askedBy[best]
+	e.Requirement = redactURLs(e.Requirement)
+	return err
+}
+
+// findName finds a project's name as a word of its own.
+func findName(text, name string) int {
+	for from := 0; ; {
+		i := strings.Index(text[from:], name)
+		if i < 0 {
+			return -1
+		}
+		i += from
+		end := i + len(name)
+		if (i == 0 || !nameChar(text[i-1])) && (end == len(text) || !nameChar(text[end])) {
+			return i
+		}
+		from = end
+	}
+}
+
+func nameChar(b byte) bool {
+	return b == '-' || b >= 'a' && b <= 'z' || b >= '0' && b <= '9'
+}

@@ -1,0 +1,41 @@
+package pyenv
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// keyOf is the name of what the parts determine.
+func keyOf(parts any) string {
+	b, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // only strings and lists of them are ever given
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16]) // a path in a script's first line must stay short
+}
+
+// short tells interpreters apart in a folder's name.
+func short(parts ...string) string { return keyOf(parts)[:12] }
+
+// baseKey names the lower layer. Its parts are all that decides what is in it.
+func (t *tools) baseKey(runtime string, p plan, x Index) string {
+	return keyOf(struct {
+		Form            int
+		Python, Version string
+		Runtime         string
+		Requires, Given []string
+		Index           []string
+		Installer       string
+	}{1, t.python.Path, t.python.Version, runtime, p.requires, p.names, x.material(), t.kind + " " + t.version})
+}
+
+// topKey names the upper layer.
+func topKey(base string, top []dist) string {
+	list := []string{"1", base}
+	for _, d := range top {
+		list = append(list, d.digest, d.File)
+	}
+	return keyOf(list)
+}

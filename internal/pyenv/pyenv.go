@@ -1,0 +1,104 @@
+// Package pyenv makes Python environments: a program's packages, and all that
+// they need, for one interpreter.
+//
+// An environment has two layers, each a virtual environment of its own. The
+// base holds the dependencies that the packages declare; the top holds the
+// packages themselves and sees the base through a .pth file. So a changed
+// package on unchanged dependencies installs one small wheel.
+//
+//	packages/KEY  a wheel: given, or built once from a source archive
+//	base/KEY      dependencies: interpreter, runtime, requirements, index, installer
+//	top/KEY       the base below and the packages' digests, in order
+//
+// Virtual environments do not survive a rename, so each is built where it
+// stays and is absent until its file "complete" is there, which is written
+// last. One lock per key has one builder at a time, among all processes, and
+// many users; the builder's children hold it too, so that what a killed
+// builder left running is never written over.
+//
+// The package knows nothing of jobs, and reads no environment variable: it is
+// handed them.
+package pyenv
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// Options say how a cache finds and installs things. The zero value works.
+type Options struct {
+	Installer string   // "auto" (also ""), "uv" or "pip"
+	UV        string   // a uv executable; empty: found on PATH, else fetched from the index
+	Index     Index    // where packages come from; from IndexFrom
+	Pythons   []string // interpreters, or folders of them, that come before all found
+	Environ   []string // of the installers, and for finding interpreters: PATH, HOME and so on
+	Log       *slog.Logger
+}
+
+// Cache is a folder of environments. Any number of processes may share it.
+type Cache struct {
+	dir string
+	o   Options
+	log *slog.Logger
+
+	sweep sync.Once
+	mu    sync.Mutex
+	uv    string // guarded by mu; empty until known
+}
+
+// Open opens the cache in dir, which is made when it is missing.
+func Open(dir string, o Options) (*Cache, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "environments folder: %w", err)
+	}
+	switch o.Installer {
+	case "", "auto", "uv", "pip":
+	default:
+		return nil, fault.Errorf(fault.Invalid, "unknown installer %q", o.Installer).WithHint("it is auto, uv or pip")
+	}
+	for _, d := range []string{"packages", "base", "top", "locks"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, diskError("make the environments folder", err)
+		}
+	}
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Cache{dir: dir, o: o, log: log}, nil
+}
+
+// Interpreters are the Pythons that jobs can have.
+func (c *Cache) Interpreters(ctx context.Context) []Interpreter {
+	return Find(ctx, Search{Pythons: c.o.Pythons, Environ: c.o.Environ, Memory: filepath.Join(c.dir, "pythons.json")})
+}
+
+// Request is what a program needs.
+type Request struct {
+	Runtime  string // runtime version as asked; may be empty
+	Python   string // Python version as asked; may be empty
+	Packages []File // in the order they are installed
+}
+
+// File is a package archive.
+type File struct {
+	Name   string // its base name as it was given: wheels carry their meaning in it
+	Path   string
+	SHA256 string // hexadecimal
+}
+
+// Env is an environment, ready to run in.
+type Env struct {
+	Python  string            // the interpreter
+	BinDir  string            // of the programs that packages bring, those of the base too
+	Vars    map[string]string // for the program
+	Cached  bool              // nothing had to be built
+	Notes   []string          // for the job's log
+	Release func()            // to be called when the program has ended; never nil
+}
