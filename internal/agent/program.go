@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -160,16 +159,15 @@ func (t tree) wait(ctx context.Context, cmd *exec.Cmd, grace time.Duration, a *a
 	orphans := make(chan os.Signal, 1)
 	signal.Notify(orphans, unix.SIGCHLD)
 	defer signal.Stop(orphans)
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	go func() {
 		defer close(ended)
 		_ = cmd.Wait() // how it ended is in cmd.ProcessState
-	})
-	defer wg.Wait()
+	}()
 	defer func() {
 		if err := t.kill(); err != nil {
 			a.Log.Error("the program's processes do not end", "err", err)
 		}
+		<-ended // only then may what is left be collected
 		reapAdopted(0)
 	}()
 	for {

@@ -39,17 +39,15 @@ func (d Folder) Startable() bool {
 }
 
 // Status says how far the run is. An agent that is gone without an exit record
-// has lost it.
+// has lost it. An agent takes its lock, begins, writes the record and lets go
+// of the lock; looked at in the order begun, lock, record, a run that is begun,
+// not held and without a record is lost for certain.
 func (d Folder) Status() (executor.ReplicaStatus, error) {
-	_, alive, err := d.Alive() // before the exit record: an agent that is gone after it has written one
+	begun := d.Begun()
+	_, alive, err := d.Alive()
 	if err != nil {
 		return executor.ReplicaStatus{}, err
 	}
-	return d.status(alive)
-}
-
-// StatusOf is Status for a caller that knows whether the agent lives.
-func (d Folder) status(alive bool) (executor.ReplicaStatus, error) {
 	rs := executor.ReplicaStatus{State: job.ReplicaPending}
 	var st status
 	switch err := readJSON(d.file(statusFile), &st); {
@@ -73,7 +71,7 @@ func (d Folder) status(alive bool) (executor.ReplicaStatus, error) {
 	case !fault.Is(err, fault.NotFound):
 		return rs, err
 	}
-	if !alive && d.Begun() {
+	if begun && !alive {
 		rs.State = job.ReplicaLost
 	}
 	return rs, nil

@@ -272,3 +272,24 @@ func FuzzParseRun(f *testing.F) {
 		}
 	})
 }
+
+// A record was missing now and then, because the agent collected the program
+// as an orphan before it had read how it ended.
+func TestEveryStopHasItsRecord(t *testing.T) {
+	e := newExecutor(t, dataDir(t))
+	var handles []string
+	for seq := range int64(20) {
+		marks := filepath.Join(t.TempDir(), "marks")
+		handles = append(handles, started(t, e, master(seq+1, "mark", marks, "run", "forever"), marks))
+	}
+	for _, h := range handles {
+		if err := e.Stop(t.Context(), h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, h := range handles {
+		if rs := waitEnd(t, e, h); rs.Exit == nil || rs.Exit.Code != 143 {
+			t.Errorf("%s ended as %+v, %+v", h, rs, rs.Exit)
+		}
+	}
+}
