@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,5 +79,35 @@ func TestAReaderThatWentAwayEndsACommandQuietly(t *testing.T) {
 	var errs bytes.Buffer
 	if code := run(t.Context(), f, w, &errs, "jobs", "stream-logs", "j"); code != exitFailed || errs.Len() > 0 {
 		t.Errorf("exit %d, stderr %q", code, errs.String())
+	}
+}
+
+func TestCtrlCBeforeTheJobIsCreatedSubmitsNothingAndSaysSo(t *testing.T) {
+	f := newFake(t)
+	folder := t.TempDir()
+	for where, pack := range map[string]func(ctx context.Context, interrupt func()) error{
+		"packaging": func(ctx context.Context, interrupt func()) error { interrupt(); return ctx.Err() },
+		"uploading": func(context.Context, func()) error { return nil },
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		errs := &watcher{text: "Uploading", then: interrupt}
+		p := Programs{Version: "1.0", Package: func(ctx context.Context, o PackageOptions) ([]string, error) {
+			if err := pack(ctx, interrupt); err != nil {
+				return nil, err
+			}
+			return packageFolder(ctx, o)
+		}}
+		if err := os.WriteFile(filepath.Join(folder, "__init__.py"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"trainyard", "jobs", "submit", "training", "j", "--package-path", folder, "--module-name", "t.task", "--staging-bucket", "gs://bucket"}
+		code := Main(ctx, args, []string{"TRAINYARD_ENDPOINT=" + f.URL, "HOME=/nonexistent"}, strings.NewReader(""), io.Discard, errs, p)
+		if want := "Interrupted while " + where + ". Nothing was submitted."; code != exitInterrupted || !strings.Contains(errs.String(), want) {
+			t.Errorf("%s: exit %d, stderr %s", where, code, errs)
+		}
+		if len(f.jobs) > 0 {
+			t.Errorf("%s: a job was created", where)
+		}
 	}
 }

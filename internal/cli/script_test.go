@@ -5,18 +5,21 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 var update = flag.Bool("update", false, "write the expected output of scripts anew")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"trainyard": func() {
-		os.Exit(Main(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr, Programs{Version: "1.0", Build: "test"}))
+		os.Exit(Main(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr, Programs{Version: "1.0", Build: "test", Package: packageFolder}))
 	}})
 }
 
@@ -65,4 +68,14 @@ func TestScript(t *testing.T) {
 			},
 		},
 	})
+}
+
+// packageFolder is a packager for tests: one archive that holds the module's
+// name.
+func packageFolder(_ context.Context, o PackageOptions) ([]string, error) {
+	if _, err := os.Stat(filepath.Join(o.Path, "__init__.py")); err != nil {
+		return nil, fault.Errorf(fault.Invalid, "[%s] is not a valid Python package because it does not contain an `__init__.py` file.", o.Path)
+	}
+	path := filepath.Join(o.Into, filepath.Base(o.Path)+"-0.0.0.tar.gz")
+	return []string{path}, os.WriteFile(path, []byte(o.Module+"\n"), 0o600)
 }

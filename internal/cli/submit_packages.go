@@ -19,6 +19,9 @@ type packages struct {
 	staging string   // gs://BUCKET; empty to use the job dir's
 	jobDir  string
 	temp    string // folder of what was built
+
+	archives []archive // of local, read
+	digest   string    // of the group
 }
 
 func (p *packages) close() {

@@ -47,6 +47,10 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 		return interrupted(ctx, err, "Interrupted while packaging.")
 	}
 
+	if err := p.read(); err != nil {
+		return err
+	}
+
 	c, err := o.Client(ctx)
 	if err != nil {
 		return err
