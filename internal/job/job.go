@@ -205,3 +205,11 @@ type Event struct {
 	Attempt  int
 	Task     string // replica it is about: "master-replica-0"
 }
+
+// MasterGroup is the master's group; the zero Group where there is none.
+func (s Spec) MasterGroup() Group {
+	if len(s.Groups) == 0 {
+		return Group{}
+	}
+	return s.Groups[0]
+}

@@ -102,7 +102,13 @@ func (s *Store) commitCreates(ctx context.Context) {
 			c.answer <- answers[i]
 		}
 		if err == nil {
-			s.told()
+			var keys []job.Key
+			for _, a := range answers {
+				if a.made {
+					keys = append(keys, a.job.Key)
+				}
+			}
+			s.told(keys...)
 		}
 	}
 }

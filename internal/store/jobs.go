@@ -118,7 +118,7 @@ func (s *Store) RequestCancel(ctx context.Context, key job.Key, reason string) (
 		return err
 	})
 	if err == nil {
-		s.told()
+		s.told(key)
 	}
 	return j, err
 }

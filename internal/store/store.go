@@ -35,8 +35,9 @@ type Store struct {
 	done    chan struct{}
 
 	mu    sync.Mutex
-	jobs  map[job.Key]*watch // guarded by mu; only keys that somebody watches
-	every chan struct{}      // guarded by mu; closed at the next create or cancel
+	jobs  map[job.Key]*watch   // guarded by mu; only keys that somebody watches
+	every chan struct{}        // guarded by mu; closed at the next create or cancel
+	news  map[job.Key]struct{} // guarded by mu; created or cancelled since News was asked
 }
 
 type watch struct {

@@ -1,6 +1,12 @@
 package store
 
-import "github.com/trainyard/trainyard/internal/job"
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/trainyard/trainyard/internal/job"
+)
 
 // Watch's channel is closed at the next change of a job or of its timeline.
 // Ask first, then read: what changes in between is not missed. stop lets go of
@@ -23,12 +29,24 @@ func (s *Store) Watch(key job.Key) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// WatchAll's channel is closed when a job is created or wished to end: when
-// there is something new for the control loop.
-func (s *Store) WatchAll() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.every
+// News waits until jobs were created or wished to end, and names them. There
+// is one reader: the control loop. What happened before the first call is
+// known from Unfinished.
+func (s *Store) News(ctx context.Context) ([]job.Key, error) {
+	for {
+		s.mu.Lock()
+		news, changed := s.news, s.every
+		s.news = nil
+		s.mu.Unlock()
+		if len(news) > 0 {
+			return slices.Collect(maps.Keys(news)), nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (s *Store) changed(key job.Key) {
@@ -40,9 +58,15 @@ func (s *Store) changed(key job.Key) {
 	}
 }
 
-func (s *Store) told() {
+func (s *Store) told(keys ...job.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.news == nil {
+		s.news = map[job.Key]struct{}{}
+	}
+	for _, k := range keys {
+		s.news[k] = struct{}{}
+	}
 	close(s.every)
 	s.every = make(chan struct{})
 }

@@ -1,0 +1,142 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/cluster"
+	"github.com/trainyard/trainyard/internal/executor"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// beforeAttempt decides about a job that nothing runs of.
+func beforeAttempt(now time.Time, v View, it *Item, fits bool, later func(time.Time)) (Action, bool) {
+	if c := it.Cancel; c != nil {
+		return it.end(now, job.Cancelled, c.Reason), true
+	}
+	if it.MaxWait > 0 && it.State != job.Running {
+		limit := it.Created.Add(it.MaxWait)
+		if !now.Before(limit) {
+			return it.end(now, job.Cancelled, fmt.Sprintf("The job was cancelled because it did not start within %s (maxWaitTime).", it.MaxWait)), true
+		}
+		later(limit)
+	}
+	if a := it.Current; a != nil {
+		if due := a.Ended.Add(backoff(a.Number)); now.Before(due) {
+			later(due)
+			return Action{}, false
+		}
+	}
+	if !fits {
+		return Action{}, false
+	}
+	n := it.Attempt + 1
+	attempt := &job.Attempt{Job: it.Key, Number: n, State: job.AttemptCreated, Created: now, Owner: v.Settings.Owner}
+	for _, r := range cluster.Replicas(it.Spec) {
+		attempt.Replicas = append(attempt.Replicas, job.ReplicaRun{Replica: r, State: job.ReplicaPending})
+	}
+	c := job.Change{Key: it.Key, Attempt: attempt}
+	if it.State == job.Queued {
+		c.State, c.Started = job.Preparing, now
+		c.Events = append(c.Events,
+			job.Event{Name: "queue", Step: "queue", Text: "waited in the queue", Took: now.Sub(it.Created)},
+			service("provision", "Waiting for job to be provisioned."))
+		c.Events = append(c.Events, it.shares(v)...)
+	}
+	c.Events = append(c.Events, service(fmt.Sprintf("a%d/preparing", n), "Job is preparing."))
+	return Action{Key: it.Key, Kind: Reserve, Change: c, Attempt: it.order(v, attempt)}, true
+}
+
+// shares says what of its wishes the job gets.
+func (it *Item) shares(v View) []job.Event {
+	var events []job.Event
+	for _, g := range it.Groups {
+		got := cluster.Need(g, v.Capacity.CPUs, v.Capacity.Memory)
+		if got != g.Need {
+			events = append(events, service("machine/"+string(g.Role), fmt.Sprintf("Machine type %s asks for %s; this machine has %s, so the %s gets %s.",
+				g.Machine, size(g.Need.CPUs, g.Need.Memory, 0), size(v.Capacity.CPUs, v.Capacity.Memory, 0), g.Role, size(got.CPUs, got.Memory, 0))))
+		}
+	}
+	return events
+}
+
+// order is the attempt as the executor is asked to run it.
+func (it *Item) order(v View, a *job.Attempt) executor.Attempt {
+	o := executor.Attempt{Name: fmt.Sprintf("j%d-a%d", it.Seq, a.Number), Job: it.Key, Seq: it.Seq, Number: a.Number}
+	addresses := map[job.Replica]string{}
+	for _, r := range a.Replicas {
+		addresses[r.Replica] = r.Address
+	}
+	args := cluster.Args(it.Spec, "", nil)
+	for _, r := range a.Replicas {
+		i := slices.IndexFunc(it.Groups, func(g job.Group) bool { return g.Role == r.Role })
+		g := it.Groups[i]
+		x := executor.Replica{
+			Replica: r.Replica, Run: r.Run, Packages: it.Packages, Module: it.Module, Args: args,
+			Runtime: it.RuntimeVersion, Python: it.PythonVersion, Address: r.Address, Image: g.Image, Grace: v.Settings.Grace,
+			Need: cluster.Need(g, v.Capacity.CPUs, v.Capacity.Memory),
+		}
+		x.Need.GPUs = g.Accelerator.Count
+		if r.Address != "" { // not before Reserve has answered
+			if env, err := cluster.Env(it.Spec, r.Replica, addresses, ""); err == nil {
+				env["OMP_NUM_THREADS"] = fmt.Sprint(max(1, int(x.Need.CPUs)))
+				x.Env = env
+			}
+		}
+		o.Replicas = append(o.Replicas, x)
+	}
+	return o
+}
+
+// backoff is how long after try n the next begins: at once, then longer.
+func backoff(n int) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	return min(time.Second<<(n-2), 30*time.Second)
+}
+
+func service(name, text string) job.Event {
+	return job.Event{Name: name, Step: "service", Text: text, Service: true, Severity: "INFO"}
+}
+
+// end is the job's last move.
+func (it *Item) end(now time.Time, s job.State, message string) Action {
+	c := job.Change{Key: it.Key, State: s, Ended: now, Error: message}
+	if it.Current != nil && it.Current.State != job.AttemptDone {
+		a := clone(it.Current)
+		a.State, a.Ended, a.Cause = job.AttemptDone, now, string(s)
+		c.Attempt = a
+		c.Events = append(c.Events, service("teardown", "Tearing down training program."), service("torn-down", "Finished tearing down training program."))
+		c.Usage = usage(it.Usage, a)
+	}
+	switch s {
+	case job.Succeeded:
+		c.Events = append(c.Events, service("end", "Job completed successfully."))
+	case job.Failed:
+		e := service("end", "Job failed.")
+		e.Severity = "ERROR"
+		c.Events = append(c.Events, e)
+	case job.Cancelled:
+		c.Events = append(c.Events, service("end", "Job cancelled."))
+	}
+	return Action{Key: it.Key, Kind: Write, Change: c}
+}
+
+// usage adds what an attempt's ended runs consumed.
+func usage(u job.Usage, a *job.Attempt) *job.Usage {
+	for _, r := range a.Replicas {
+		if r.Exit != nil {
+			u.CPUSeconds += r.Exit.CPUSeconds
+			u.PeakMemory = max(u.PeakMemory, r.Exit.PeakMemory)
+		}
+	}
+	return &u
+}
+
+func clone(a *job.Attempt) *job.Attempt {
+	c := *a
+	c.Replicas = slices.Clone(a.Replicas)
+	return &c
+}

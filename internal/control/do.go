@@ -1,0 +1,217 @@
+package control
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/executor"
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// do does an action: writes at once, what asks the executor beside the loop.
+func (c *Controller) do(ctx context.Context, a Action) {
+	it := c.items[a.Key]
+	if a.Kind == Write {
+		c.apply(ctx, it, a.Change)
+		return
+	}
+	it.Busy = true
+	// An action that was begun is finished, also when the server is told to stop:
+	// a start whose handle is not written down would have to be found again.
+	work := context.WithoutCancel(ctx)
+	c.work.Go(func() {
+		change, err := c.ask(work, a)
+		c.sendOrApply(ctx, it, a, change, err)
+	})
+}
+
+// ask does the executor's part of an action and completes its change.
+func (c *Controller) ask(ctx context.Context, a Action) (job.Change, error) {
+	change := a.Change
+	x := c.o.Executor
+	switch a.Kind {
+	case Reserve:
+		addresses, err := x.Reserve(ctx, a.Attempt)
+		if err != nil {
+			return change, err
+		}
+		for i := range change.Attempt.Replicas {
+			r := &change.Attempt.Replicas[i]
+			r.Address = addresses[r.Replica]
+		}
+	case Start:
+		handle, err := x.Start(ctx, a.Attempt)
+		if err != nil {
+			return change, err
+		}
+		change.Attempt.Handle = handle
+	case Stop:
+		if err := x.Stop(ctx, a.Handle); err != nil && !fault.Is(err, fault.NotFound) {
+			return change, err
+		}
+	case Reap:
+		if err := x.Reap(ctx, a.Handle); err != nil && !fault.Is(err, fault.NotFound) {
+			return change, err
+		}
+	case Remove:
+		if err := x.Remove(ctx, a.Handle, a.Keep); err != nil && !fault.Is(err, fault.NotFound) {
+			return change, err
+		}
+	}
+	return change, nil
+}
+
+// sendOrApply brings an action's result back to the loop. When the loop has
+// ended the change is written all the same: what was done must be known.
+func (c *Controller) sendOrApply(ctx context.Context, it *Item, a Action, change job.Change, err error) {
+	finish := func() {
+		it.Busy = false
+		if err != nil {
+			c.failed(ctx, it, a, err)
+			return
+		}
+		if a.Kind == Reap {
+			if it.Reaped == nil {
+				it.Reaped = map[job.Replica]int{}
+			}
+			for r, run := range a.Runs {
+				it.Reaped[r] = run + 1
+			}
+			return
+		}
+		c.apply(ctx, it, change)
+	}
+	if c.send(ctx, finish) || err != nil || a.Kind == Reap {
+		return
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := c.o.Store.Apply(end, change); err != nil {
+		c.o.Log.Error("a change could not be written while stopping", "job", change.Key, "err", err)
+	}
+}
+
+// failed is what becomes of a job when the executor could not do its part. A
+// request that is wrong for good ends the job; all else is tried again.
+func (c *Controller) failed(ctx context.Context, it *Item, a Action, err error) {
+	c.o.Log.Error("an action failed", "job", a.Key, "action", string(a.Kind), "err", err)
+	it.Pause = c.o.Now().Add(pause)
+	if (a.Kind == Reserve || a.Kind == Start) && (fault.Is(err, fault.Invalid) || fault.Is(err, fault.Precondition)) {
+		end := it.end(c.o.Now(), job.Failed, "The job could not be started: "+err.Error())
+		c.apply(ctx, it, end.Change)
+	}
+}
+
+// apply writes a change and takes it over into the item. When it could not be
+// written the item stays as it was, and the same is decided again later.
+func (c *Controller) apply(ctx context.Context, it *Item, change job.Change) {
+	j, err := c.o.Store.Apply(context.WithoutCancel(ctx), change)
+	if err != nil {
+		c.o.Log.Error("a change could not be written", "job", change.Key, "err", err)
+		it.Pause = c.o.Now().Add(pause)
+		return
+	}
+	if change.Cleaned {
+		c.unwatch(it.Key)
+		delete(c.items, it.Key)
+		return
+	}
+	it.Job = j
+	if change.Attempt != nil {
+		if it.Current == nil || it.Current.Number != change.Attempt.Number {
+			it.Status, it.Reaped = executor.Status{}, nil
+		}
+		it.Current = change.Attempt
+	}
+	c.attend(ctx, it)
+}
+
+// attend watches a job's attempt as long as it has one that goes on.
+func (c *Controller) attend(ctx context.Context, it *Item) {
+	a := it.Current
+	live := a != nil && a.Handle != "" && a.State != job.AttemptDone && !it.State.Final()
+	if !live {
+		c.unwatch(it.Key)
+		return
+	}
+	if _, ok := c.watches[it.Key]; ok {
+		return
+	}
+	wctx, cancel := context.WithCancel(ctx)
+	c.watches[it.Key] = cancel
+	key, handle, number := it.Key, a.Handle, a.Number
+	c.work.Go(func() { c.watch(wctx, key, handle, number) })
+}
+
+func (c *Controller) unwatch(key job.Key) {
+	if cancel, ok := c.watches[key]; ok {
+		cancel()
+		delete(c.watches, key)
+	}
+}
+
+// watch gives the loop every news of an attempt.
+func (c *Controller) watch(ctx context.Context, key job.Key, handle string, number int) {
+	var seen executor.Status
+	for {
+		st, err := c.o.Executor.Wait(ctx, handle, seen)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if fault.Is(err, fault.NotFound) {
+				// Its folder was removed by hand, say: nothing runs, and no record is left.
+				c.send(ctx, func() { c.gone(key, number) })
+			} else {
+				c.o.Log.Error("watching an attempt failed", "job", key, "err", err)
+			}
+			if !sleep(ctx, pause) {
+				return
+			}
+			continue
+		case reflect.DeepEqual(st, seen):
+			continue
+		}
+		seen = st
+		ok := c.send(ctx, func() {
+			if it := c.items[key]; it != nil && it.Current != nil && it.Current.Number == number {
+				it.Status = st
+			}
+		})
+		if !ok {
+			return
+		}
+	}
+}
+
+// gone makes every run of an attempt lost.
+func (c *Controller) gone(key job.Key, number int) {
+	it := c.items[key]
+	if it == nil || it.Current == nil || it.Current.Number != number {
+		return
+	}
+	st := executor.Status{}
+	for _, r := range it.Current.Replicas {
+		st.Replicas = append(st.Replicas, executor.ReplicaStatus{Replica: r.Replica, Run: r.Run, State: job.ReplicaLost})
+	}
+	it.Status = st
+}
+
+// sweep ends and removes what the executor holds and no job knows.
+func (c *Controller) sweep(ctx context.Context, held map[string]string) {
+	for name, handle := range held {
+		c.work.Go(func() {
+			work := context.WithoutCancel(ctx)
+			err := c.o.Executor.Stop(work, handle)
+			if err == nil {
+				err = c.o.Executor.Reap(work, handle)
+			}
+			if err == nil {
+				err = c.o.Executor.Remove(work, handle, 0)
+			}
+			c.o.Log.Info("swept an attempt that no job knows", "attempt", name, "err", err)
+		})
+	}
+}

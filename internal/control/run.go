@@ -1,0 +1,298 @@
+package control
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/diagnose"
+	"github.com/trainyard/trainyard/internal/executor"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// decide decides about a job that has an attempt, or has ended.
+func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, bool) {
+	a := it.Current
+	if it.State.Final() {
+		if a != nil && a.Handle != "" {
+			keep := v.Settings.KeepFailed
+			if it.State == job.Succeeded {
+				keep = 0
+			}
+			return Action{Key: it.Key, Kind: Remove, Handle: a.Handle, Keep: keep, Change: job.Change{Key: it.Key, Cleaned: true}}, true
+		}
+		return Action{Key: it.Key, Kind: Write, Change: job.Change{Key: it.Key, Cleaned: true}}, true
+	}
+	if a.Handle == "" {
+		// Nothing has been started, or the handle of what was would be here.
+		if it.Cancel != nil {
+			return it.end(now, job.Cancelled, it.Cancel.Reason), true
+		}
+		return it.start(v, "Waiting for training program to start."), true
+	}
+	if c, ok := it.learn(now); ok {
+		return Action{Key: it.Key, Kind: Write, Change: c}, true
+	}
+	if lost := it.lost(); len(lost) > 0 {
+		return Action{Key: it.Key, Kind: Reap, Handle: a.Handle, Runs: lost}, true
+	}
+
+	ended, reason := it.stopReason(now, later)
+	live := 0
+	for _, r := range a.Replicas {
+		if r.State == job.ReplicaPreparing || r.State == job.ReplicaRunning {
+			live++
+		}
+	}
+	if ended {
+		if live > 0 {
+			return it.stop()
+		}
+		return it.end(now, job.Cancelled, reason), true
+	}
+	return it.outcome(now, v, live, later)
+}
+
+// start starts the runs that have not been started.
+func (it *Item) start(v View, line string) Action {
+	a := clone(it.Current)
+	if a.State == job.AttemptCreated {
+		a.State = job.AttemptStarted
+	}
+	for i := range a.Replicas {
+		if a.Replicas[i].State == job.ReplicaPending {
+			a.Replicas[i].State = job.ReplicaPreparing
+		}
+	}
+	c := job.Change{Key: it.Key, Attempt: a}
+	if line != "" {
+		c.Events = []job.Event{service(fmt.Sprintf("a%d/start", a.Number), line)}
+	}
+	return Action{Key: it.Key, Kind: Start, Attempt: it.order(v, it.Current), Change: c}
+}
+
+func (it *Item) stop() (Action, bool) {
+	if it.Current.State == job.AttemptStopping {
+		return Action{}, false // asked already; the agents see it through
+	}
+	a := clone(it.Current)
+	a.State = job.AttemptStopping
+	return Action{Key: it.Key, Kind: Stop, Handle: a.Handle, Change: job.Change{Key: it.Key, Attempt: a}}, true
+}
+
+// learn writes down what the executor says that the rows do not say yet.
+func (it *Item) learn(now time.Time) (job.Change, bool) {
+	a := clone(it.Current)
+	c := job.Change{Key: it.Key}
+	news := false
+	running := 0
+	for i := range a.Replicas {
+		r := &a.Replicas[i]
+		st, ok := find(it.Status, r.Replica)
+		if ok && st.Run == r.Run && r.State != job.ReplicaPending {
+			task := executor.Task(r.Replica)
+			if r.Started.IsZero() && !st.Started.IsZero() {
+				r.Started, news = st.Started, true
+			}
+			if rank(st.State) > rank(r.State) {
+				r.State, r.Exit, news = st.State, st.Exit, true
+				if rank(r.State) >= rank(job.ReplicaExited) {
+					r.Ended = now
+					if st.Exit != nil && !st.Exit.Time.IsZero() {
+						r.Ended = st.Exit.Time
+					}
+					for n, s := range st.Steps {
+						c.Events = append(c.Events, job.Event{
+							Name: fmt.Sprintf("a%d/%s.%d/%d", a.Number, task, r.Run, n), Step: s.Name, Time: s.Start, Took: s.Took, Text: s.Note, Attempt: a.Number, Task: task,
+						})
+					}
+				}
+			}
+		}
+		if !r.Started.IsZero() {
+			running++
+		}
+	}
+	if running == len(a.Replicas) && a.Running.IsZero() {
+		a.Running, news = now, true
+		if a.State == job.AttemptStarted {
+			a.State = job.AttemptLive
+		}
+		if it.State != job.Running {
+			c.State = job.Running
+			c.Events = append(c.Events, service("running", "Job is running."))
+		}
+	}
+	c.Attempt = a
+	return c, news
+}
+
+func rank(s job.ReplicaState) int {
+	switch s {
+	case job.ReplicaPreparing:
+		return 1
+	case job.ReplicaRunning:
+		return 2
+	case job.ReplicaExited, job.ReplicaLost:
+		return 3
+	default:
+		return 0
+	}
+}
+
+func find(s executor.Status, r job.Replica) (executor.ReplicaStatus, bool) {
+	for _, st := range s.Replicas {
+		if st.Replica == r {
+			return st, true
+		}
+	}
+	return executor.ReplicaStatus{}, false
+}
+
+// lost lists the runs that are gone without an exit record and may have left
+// something running.
+func (it *Item) lost() map[job.Replica]int {
+	runs := map[job.Replica]int{}
+	for _, r := range it.Current.Replicas {
+		if r.State == job.ReplicaLost && it.Reaped[r.Replica] <= r.Run {
+			runs[r.Replica] = r.Run
+		}
+	}
+	return runs
+}
+
+// stopReason says whether the job is to end by a wish or a limit. A program
+// that had ended before the wish keeps its own outcome.
+func (it *Item) stopReason(now time.Time, later func(time.Time)) (bool, string) {
+	a := it.Current
+	if c := it.Cancel; c != nil {
+		m := a.Replicas[0]
+		return m.State != job.ReplicaExited || !m.Ended.Before(c.Time), c.Reason
+	}
+	if it.State == job.Running && it.MaxRunning > 0 {
+		since := a.Running
+		if since.IsZero() || a.Number > 1 {
+			since = it.Started
+		}
+		limit := since.Add(it.MaxRunning)
+		if !now.Before(limit) {
+			return true, fmt.Sprintf("The job was cancelled because it ran longer than %s (maxRunningTime).", it.MaxRunning)
+		}
+		later(limit)
+	}
+	return false, ""
+}
+
+// outcome decides by how replicas ended: the primary's success is the job's, a
+// permanent failure of any is the job's failure, all else is tried again.
+func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) (Action, bool) {
+	a := it.Current
+	primary := a.Replicas[0]
+	if primary.State == job.ReplicaExited && primary.Exit.Code == 0 {
+		if live > 0 {
+			return it.stop()
+		}
+		return it.end(now, job.Succeeded, ""), true
+	}
+	failed := first(a)
+	if failed == nil {
+		for _, r := range a.Replicas {
+			if r.State != job.ReplicaPending {
+				continue
+			}
+			if due := r.Ended.Add(backoff(r.Run)); now.Before(due) {
+				later(due)
+				return Action{}, false
+			}
+			return it.start(v, ""), true
+		}
+		return Action{}, false
+	}
+	class := classify(*failed)
+	switch {
+	case class == replicaAgain && failed.Run < maxRestarts:
+		return it.restart(now, failed), true
+	case class != permanent && a.Number <= maxRetries:
+		if live > 0 {
+			return it.stop()
+		}
+		return it.retry(now, v, failed), true
+	case live > 0:
+		return it.stop()
+	default:
+		message := diagnose.Explain(diagnose.Failure{Spec: it.Spec, Replica: *failed, Attempt: a.Number})
+		return it.end(now, job.Failed, message), true
+	}
+}
+
+// first is the replica that failed first, or nil. One that we asked to end has
+// not failed; one that somebody else asked has.
+func first(a *job.Attempt) *job.ReplicaRun {
+	var worst *job.ReplicaRun
+	for i := range a.Replicas {
+		r := &a.Replicas[i]
+		failed := r.State == job.ReplicaLost || r.State == job.ReplicaExited && r.Exit.Code != 0 && !(r.Exit.Requested && a.State == job.AttemptStopping)
+		if failed && (worst == nil || r.Ended.Before(worst.Ended)) {
+			worst = r
+		}
+	}
+	return worst
+}
+
+// restart gives a replica its next run. The row is written first; the run is
+// started when it is due.
+func (it *Item) restart(now time.Time, failed *job.ReplicaRun) Action {
+	a := clone(it.Current)
+	if a.State == job.AttemptLive {
+		a.State = job.AttemptStarted
+	}
+	for i := range a.Replicas {
+		if r := &a.Replicas[i]; r.Replica == failed.Replica {
+			r.Run, r.State, r.Exit, r.Started = failed.Run+1, job.ReplicaPending, nil, time.Time{}
+		}
+	}
+	task := executor.Task(failed.Replica)
+	e := service(fmt.Sprintf("a%d/%s.%d/restart", a.Number, task, failed.Run+1), fmt.Sprintf("%s Restarting it (%d of %d).", diagnose.Sentence(*failed), failed.Run+1, maxRestarts))
+	e.Step, e.Severity, e.Attempt, e.Task = "restart", "WARNING", a.Number, task
+	return Action{Key: it.Key, Kind: Write, Change: job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, it.Current)}}
+}
+
+// retry ends the attempt and frees what it held; the next one is made when it
+// is due.
+func (it *Item) retry(now time.Time, v View, failed *job.ReplicaRun) Action {
+	a := clone(it.Current)
+	a.State, a.Ended, a.Cause = job.AttemptDone, now, diagnose.Sentence(*failed)
+	e := service(fmt.Sprintf("a%d/retry", a.Number), fmt.Sprintf("%s Trying the whole job again (%d of %d).", a.Cause, a.Number, maxRetries))
+	e.Step, e.Severity, e.Attempt = "retry", "WARNING", a.Number
+	return Action{Key: it.Key, Kind: Remove, Handle: a.Handle, Keep: v.Settings.KeepFailed, Change: job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, a)}}
+}
+
+type class int
+
+const (
+	permanent    class = iota
+	replicaAgain       // the replica alone is restarted, at most five times
+	jobAgain           // the whole job is, at most three times
+)
+
+// classify is the original's rule: statuses 1 to 127 and signals are
+// permanent, 128 to 255 and SIGTERM are not, and SIGABRT and SIGSEGV restart
+// the job. Out of memory is permanent: it would happen again.
+func classify(r job.ReplicaRun) class {
+	if r.State == job.ReplicaLost {
+		return replicaAgain
+	}
+	e := r.Exit
+	switch {
+	case e.OutOfMem:
+		return permanent
+	case e.Retry || e.Requested || e.Signal == "SIGTERM":
+		return replicaAgain
+	case e.Signal == "SIGABRT" || e.Signal == "SIGSEGV" || e.Code == 134 || e.Code == 139:
+		return jobAgain
+	case e.Signal != "":
+		return permanent
+	case e.Code >= 128:
+		return replicaAgain
+	}
+	return permanent
+}
