@@ -46,7 +46,8 @@ func newFake(t testing.TB) *fake {
 		jobs: map[string]map[string]any{}, bodies: map[string]string{}, ids: map[string]string{}, objects: map[string][]byte{},
 		buckets: map[string]bool{"trainyard-default": true, "bucket": true}, sessions: map[string]*session{}, changed: make(chan struct{}),
 	}
-	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
+	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve)) // handlers read it
+	f.Start()
 	t.Cleanup(f.Close)
 	return f
 }

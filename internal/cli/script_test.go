@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -27,12 +28,16 @@ func TestMain(m *testing.M) {
 // command "requests" prints what that server was asked, less what follows a
 // job; "body JOB" prints the document that a job was created with.
 func TestScript(t *testing.T) {
-	servers := map[string]*fake{}
+	var servers sync.Map // fakes by address; scripts run in parallel
+	at := func(ts *testscript.TestScript) *fake {
+		f, _ := servers.Load(ts.Getenv("FAKE"))
+		return f.(*fake)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			f := newFake(t)
-			servers[f.URL] = f
+			servers.Store(f.URL, f)
 			e.Setenv("TRAINYARD_ENDPOINT", f.URL)
 			e.Setenv("FAKE", f.URL)
 			e.Setenv("HOME", e.WorkDir)
@@ -43,20 +48,20 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"requests": func(ts *testscript.TestScript, _ bool, _ []string) {
-				f := servers[ts.Getenv("FAKE")]
+				f := at(ts)
 				f.mu.Lock()
 				defer f.mu.Unlock()
 				fmt.Fprintln(ts.Stdout(), strings.Join(f.requests, "\n"))
 				f.requests = nil
 			},
 			"body": func(ts *testscript.TestScript, _ bool, args []string) {
-				f := servers[ts.Getenv("FAKE")]
+				f := at(ts)
 				f.mu.Lock()
 				defer f.mu.Unlock()
 				fmt.Fprintln(ts.Stdout(), f.bodies[args[0]])
 			},
 			"objects": func(ts *testscript.TestScript, _ bool, _ []string) {
-				f := servers[ts.Getenv("FAKE")]
+				f := at(ts)
 				f.mu.Lock()
 				defer f.mu.Unlock()
 				var names []string
