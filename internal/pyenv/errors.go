@@ -58,8 +58,8 @@ var reasons = []reason{
 	{regexp.MustCompile(`was not found in the package registry|was not found in the provided package locations|from versions: none`), fault.Invalid, "there is no such package in the index", "check its name; if it is your own, give its archive with --packages"},
 	{regexp.MustCompile(`there is no version of|only (?:the following versions|[\w.<>=\[\]-]+ (?:is|are)) available|No matching distribution found|only .{0,200}(?:is|are) available`), fault.Invalid, "there is no matching version in the index", "check the version that is required"},
 	{regexp.MustCompile(`(?i)ResolutionImpossible|conflicting dependencies|your requirements are unsatisfiable`), fault.Invalid, "the requirements contradict each other", "loosen one of the versions that are required"},
+	{regexp.MustCompile(`(?i)not a valid wheel|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file|invalid gzip header|invalid tar file|failed to read tar`), fault.Invalid, "the archive is damaged", "make it again"},
 	{regexp.MustCompile(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", "try it on your machine: pip wheel --no-deps ARCHIVE"},
-	{regexp.MustCompile(`(?i)not a valid wheel|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file`), fault.Invalid, "the archive is damaged", "make it again"},
 	{regexp.MustCompile(`(?i)failed to parse|invalid requirement|Couldn't parse requirement`), fault.Invalid, "a requirement cannot be read", "write it as in install_requires=['numpy>=1.20']"},
 }
 
@@ -102,7 +102,8 @@ var (
 func telling(text string) string {
 	clean := strings.NewReplacer("╰─▶", " ", "├─▶", " ", "│", " ").Replace(text)
 	if m := because.FindString(clean); m != "" {
-		return cut(strings.Join(strings.Fields(m), " "))
+		m, _, _ = strings.Cut(strings.Join(strings.Fields(m), " "), ", we can conclude that your requirements are unsatisfiable")
+		return cut(m)
 	}
 	if all := pyError.FindAllStringSubmatch(clean, -1); all != nil {
 		return cut(all[len(all)-1][1])
@@ -116,7 +117,7 @@ func telling(text string) string {
 func lastLines(s string, n int) string {
 	var lines []string
 	for line := range strings.Lines(s) {
-		line = strings.TrimSpace(line)
+		line = strings.TrimPrefix(strings.TrimSpace(line), "cause: ")
 		if line != "" && !strings.HasPrefix(line, "hint:") {
 			lines = append(lines, line)
 		}

@@ -95,7 +95,8 @@ func wheel(t testing.TB, name, version string, requires []string, files map[stri
 	t.Helper()
 	base := fmt.Sprintf("%s-%s-py3-none-any.whl", name, version)
 	info := fmt.Sprintf("%s-%s.dist-info", name, version)
-	all := maps.Clone(files)
+	all := map[string]string{}
+	maps.Copy(all, files)
 	meta := fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: %s\n", name, version)
 	for _, r := range requires {
 		meta += "Requires-Dist: " + r + "\n"
@@ -260,7 +261,7 @@ func TestHitNeedsNoNetworkAndNoProcess(t *testing.T) {
 }
 
 func TestPipInstallsWhereItIsChosen(t *testing.T) {
-	c := testCache(t, t.TempDir(), Options{Installer: "pip"})
+	c := testCache(t, t.TempDir(), Options{Installer: "pip", Pythons: []string{pythonOf(t, "3.11")}})
 	own := wheel(t, "six", "99.0", nil, map[string]string{"six.py": "__version__ = 'mine'\n"})
 	app := sdist(t, "app", "1.0", `install_requires=["python-dateutil"]`, map[string]string{"app/__init__.py": "import dateutil, six\nprint(six.__version__)\n"})
 	env, _ := prepare(t, c, Request{Python: "3.11", Packages: []File{own, app}})

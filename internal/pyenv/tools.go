@@ -92,7 +92,7 @@ func (t *tools) wheel(ctx context.Context, c *Cache, l *lock, archive, out strin
 		if err := os.WriteFile(limits, []byte(buildLimits), 0o600); err != nil {
 			return diskError("write the build's limits", err)
 		}
-		args = append([]string{t.uv, "build", "--no-config", "--wheel", "--python", t.python.Path, "--out-dir", out, "--build-constraints", limits, archive}, c.uvFlags()...)
+		args = append([]string{t.uv, "build", "--wheel", "--python", t.python.Path, "--out-dir", out, "--build-constraints", limits, archive}, c.uvFlags()...)
 	}
 	return named(c.again(ctx, log, func() error { return c.command(ctx, l, "build", log, args...) }), filepath.Base(archive))
 }

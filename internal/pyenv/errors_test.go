@@ -1,0 +1,146 @@
+package pyenv
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+func TestFailuresAreSentences(t *testing.T) {
+	o := withUV(t, Options{})
+	for _, tt := range []struct {
+		name string
+		pkg  File
+		kind fault.Kind
+		want []string
+	}{
+		{"no such package", wheel(t, "app", "1.0", []string{"tyard-no-such-package-anywhere"}, nil), fault.Invalid,
+			[]string{"app 1.0 requires tyard-no-such-package-anywhere: there is no such package in the index"}},
+		{"no such version", wheel(t, "app", "1.0", []string{"toolz", "six==99.99"}, nil), fault.Invalid,
+			[]string{"app 1.0 requires six==99.99: there is no matching version in the index"}},
+		{"setup.py that raises", sdist(t, "app", "1.0", "", map[string]string{"setup.py": "raise RuntimeError('my setup broke')"}), fault.Invalid,
+			[]string{"app-1.0.tar.gz", "does not build", "RuntimeError: my setup broke"}},
+		{"not an archive", File{Name: "app.whl", Path: "errors_test.go", SHA256: "00"}, fault.Invalid, []string{"app.whl", "not named as a wheel"}},
+		{"damaged archive", File{Name: "app-1.0.tar.gz", Path: "errors_test.go", SHA256: "01"}, fault.Invalid, []string{"app-1.0.tar.gz: the archive is damaged"}},
+		{"an egg", File{Name: "app-1.0.egg", Path: "errors_test.go", SHA256: "02"}, fault.Invalid, []string{"neither a wheel"}},
+		{"a requirement nobody can read", wheel(t, "app", "1.0", []string{"six=>1"}, nil), fault.Invalid, []string{"app 1.0 requires six=>1"}},
+		{"a Python that is too new for it", wheel(t, "app", "1.0", []string{"tensorflow==1.15.5"}, nil), fault.Invalid, []string{"app 1.0 requires tensorflow==1.15.5: "}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := testCache(t, t.TempDir(), o)
+			_, err := c.Prepare(t.Context(), Request{Packages: []File{tt.pkg}}, func(s string) { t.Log(s) })
+			e, ok := errors.AsType[*InstallError](err)
+			if !ok || fault.KindOf(err) != tt.kind || e.Retry {
+				t.Fatalf("Prepare = %v (%v), want an InstallError that is %v", err, fault.KindOf(err), tt.kind)
+			}
+			t.Log(err)
+			for _, w := range tt.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("error %q does not say %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+func TestUnreachableIndexMayComeBack(t *testing.T) {
+	for _, installer := range []string{"uv", "pip"} {
+		t.Run(installer, func(t *testing.T) {
+			o := Options{Installer: installer, Environ: []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "PIP_RETRIES=1"}}
+			if installer == "uv" {
+				o = withUV(t, o)
+			}
+			o.Environ = append(o.Environ, "UV_HTTP_RETRIES=0", "PIP_INDEX_URL=http://somebody:sesame99@127.0.0.1:9/simple")
+			o.Index = IndexFrom(o.Environ, "/none")
+			o.Pythons = []string{pythonOf(t, "3.11")}
+			c := testCache(t, t.TempDir(), o)
+			log := ""
+			_, err := c.Prepare(t.Context(), Request{Python: "3.11", Packages: []File{wheel(t, "app", "1.0", []string{"six"}, nil)}}, func(s string) { log += s + "\n" })
+			e, ok := errors.AsType[*InstallError](err)
+			if !ok || !e.Retry || !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "app 1.0 requires six: the package index is not reachable") {
+				t.Errorf("Prepare = %v\n%s", err, log)
+			}
+			if strings.Contains(log+e.Output+err.Error(), "sesame99") {
+				t.Errorf("the password is told: %v\n%s\n%s", err, e.Output, log)
+			}
+			if !strings.Contains(log, "Retrying ...") {
+				t.Errorf("it was not tried twice:\n%s", log)
+			}
+		})
+	}
+}
+
+func TestRefusedAccessKeepsThePassword(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		http.Error(w, user+":"+password, http.StatusUnauthorized) // a careless index repeats it
+	}))
+	defer s.Close()
+	url := strings.Replace(s.URL, "http://", "http://somebody:open%2Fsesame@", 1) + "/simple"
+	o := withUV(t, Options{Environ: []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "PIP_INDEX_URL=" + url}})
+	o.Index, o.Pythons = IndexFrom(o.Environ, "/none"), []string{pythonOf(t, "3.11")}
+	c := testCache(t, t.TempDir(), o)
+	log := ""
+	_, err := c.Prepare(t.Context(), Request{Packages: []File{wheel(t, "app", "1.0", []string{"six"}, nil)}}, func(s string) { log += s + "\n" })
+	e, ok := errors.AsType[*InstallError](err)
+	if !ok || !fault.Is(err, fault.Denied) {
+		t.Fatalf("Prepare = %v (%v)\n%s", err, fault.KindOf(err), log)
+	}
+	if all := log + e.Output + err.Error(); strings.Contains(all, "sesame") {
+		t.Errorf("the password is told:\n%s", all)
+	}
+	c.o.UV, c.o.Environ = "", []string{"PATH=/none"}
+	if _, err := c.UV(t.Context()); !fault.Is(err, fault.Denied) || strings.Contains(err.Error(), "sesame") {
+		t.Errorf("UV = %v, want denied without the password", err)
+	}
+}
+
+func TestAWrongUVIsNotRun(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".whl") {
+			_, _ = w.Write([]byte("something else"))
+			return
+		}
+		_, _ = w.Write([]byte(`<a href="../../files/` + uvPin().Files[platform()].Name + `#sha256=00">uv</a>`))
+	}))
+	defer s.Close()
+	c := testCache(t, t.TempDir(), Options{Installer: "uv", Environ: []string{"PATH=/none"}, Index: Index{URL: s.URL + "/simple", Netrc: "/none"}})
+	if _, err := c.UV(t.Context()); !fault.Is(err, fault.Precondition) || !strings.Contains(err.Error(), "is not the one we know") {
+		t.Errorf("UV = %v", err)
+	}
+}
+
+func TestStoppingEndsAHangingBuild(t *testing.T) {
+	c := testCache(t, t.TempDir(), withUV(t, Options{}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	pkg := sdist(t, "app", "1.0", "", map[string]string{"setup.py": "import sys, time\nprint('hanging now', file=sys.stderr, flush=True)\ntime.sleep(600)\n"})
+	begin := time.Now()
+	_, err := c.Prepare(ctx, Request{Packages: []File{pkg}}, func(s string) {
+		if strings.Contains(s, "hanging now") {
+			cancel()
+		}
+	})
+	if err == nil || time.Since(begin) > 50*time.Second {
+		t.Errorf("Prepare = %v after %v", err, time.Since(begin))
+	}
+}
+
+// pythonOf is the path of an interpreter of a line, newest where it is missing.
+func pythonOf(t *testing.T, line string) string {
+	t.Helper()
+	c := testCache(t, t.TempDir(), Options{})
+	for _, i := range c.Interpreters(t.Context()) {
+		if minor(i.Version) == line {
+			return i.Path
+		}
+	}
+	t.Skipf("SKIPPED: no Python %s on this machine", line)
+	return ""
+}
