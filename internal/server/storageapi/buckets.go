@@ -1,0 +1,218 @@
+package storageapi
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/bucket"
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// decode reads a JSON body of a request; an empty one is an empty object.
+func decode(r io.Reader, v any) error {
+	b, err := io.ReadAll(io.LimitReader(r, 4<<20))
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "the body broke off: %w", err)
+	}
+	if len(strings.TrimSpace(string(b))) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fault.Errorf(fault.Invalid, "the body is not the JSON that is expected: %w", err)
+	}
+	return nil
+}
+
+func (a *api) project(c *call) string {
+	if p := c.q.Get("project"); p != "" {
+		return p
+	}
+	return a.Project
+}
+
+func (a *api) buckets(w http.ResponseWriter, c *call) error {
+	return method(c, map[string]func() error{
+		http.MethodGet:  func() error { return a.listBuckets(w, c) },
+		http.MethodPost: func() error { return a.insertBucket(w, c) },
+	})
+}
+
+func (a *api) listBuckets(w http.ResponseWriter, c *call) error {
+	all, err := a.Store.Buckets(c.Context(), a.project(c), c.q.Get("prefix"))
+	if err != nil {
+		return err
+	}
+	limit := 1000
+	if n, err := number(c.q, "maxResults"); err != nil {
+		return err
+	} else if n != nil && *n > 0 {
+		limit = int(min(*n, 1000))
+	}
+	if token := c.q.Get("pageToken"); token != "" {
+		i := slices.IndexFunc(all, func(b bucket.Bucket) bool { return b.Name > token })
+		if i < 0 {
+			i = len(all)
+		}
+		all = all[i:]
+	}
+	answer := struct {
+		Kind  string           `json:"kind"`
+		Items []bucketResource `json:"items,omitempty"`
+		Next  string           `json:"nextPageToken,omitempty"`
+	}{Kind: "storage#buckets"}
+	for i, b := range all {
+		if i == limit {
+			answer.Next = all[i-1].Name
+			break
+		}
+		answer.Items = append(answer.Items, renderBucket(c.Request, b))
+	}
+	return a.write(w, c, answer)
+}
+
+// bucketFacts are what a client may set of a bucket. What is stored is
+// honoured; what would only be stored is refused.
+type bucketFacts struct {
+	Name         string             `json:"name"`
+	Location     string             `json:"location"`
+	StorageClass string             `json:"storageClass"`
+	Labels       map[string]*string `json:"labels"`
+	Versioning   *struct {
+		Enabled bool `json:"enabled"`
+	} `json:"versioning"`
+	Lifecycle *struct {
+		Rule []json.RawMessage `json:"rule"`
+	} `json:"lifecycle"`
+}
+
+func (f *bucketFacts) check() error {
+	switch {
+	case f.Versioning != nil && f.Versioning.Enabled:
+		return fault.Errorf(fault.Invalid, "object versioning is not available on this server")
+	case f.Lifecycle != nil && len(f.Lifecycle.Rule) > 0:
+		return fault.Errorf(fault.Invalid, "lifecycle rules are not available on this server")
+	}
+	return nil
+}
+
+func (f *bucketFacts) labels(m map[string]string) map[string]string {
+	for k, v := range f.Labels {
+		if v == nil {
+			delete(m, k)
+			continue
+		}
+		if m == nil {
+			m = map[string]string{}
+		}
+		m[k] = *v
+	}
+	return m
+}
+
+func (a *api) insertBucket(w http.ResponseWriter, c *call) error {
+	var f bucketFacts
+	if err := decode(c.Body, &f); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	b, err := a.Store.CreateBucket(c.Context(), bucket.Bucket{Name: f.Name, Project: a.project(c), Location: f.Location, StorageClass: f.StorageClass, Labels: f.labels(nil)})
+	if err != nil {
+		return err
+	}
+	return a.write(w, c, renderBucket(c.Request, b))
+}
+
+func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
+	change := func(replace bool) func() error {
+		return func() error {
+			var f bucketFacts
+			if err := decode(c.Body, &f); err != nil {
+				return err
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			cond, err := conditions(c.q, "")
+			if err != nil {
+				return err
+			}
+			b, err := a.Store.UpdateBucket(c.Context(), c.bucket, func(b *bucket.Bucket) error {
+				if err := cond.Check(true, 0, b.Metageneration); err != nil {
+					return err
+				}
+				if replace {
+					b.Labels = nil
+				}
+				b.Labels = f.labels(b.Labels)
+				if f.StorageClass != "" {
+					b.StorageClass = f.StorageClass
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			return a.write(w, c, renderBucket(c.Request, b))
+		}
+	}
+	return method(c, map[string]func() error{
+		http.MethodGet: func() error {
+			b, err := a.Store.Bucket(c.Context(), c.bucket)
+			if err != nil {
+				return err
+			}
+			return a.write(w, c, renderBucket(c.Request, b))
+		},
+		http.MethodPatch: change(false),
+		http.MethodPut:   change(true),
+		http.MethodDelete: func() error {
+			if err := a.Store.DeleteBucket(c.Context(), c.bucket); err != nil {
+				return err
+			}
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		},
+	})
+}
+
+// bucketPart serves what hangs below a bucket beside its objects: facts that
+// clients ask for and that are the same for every bucket here.
+func (a *api) bucketPart(w http.ResponseWriter, c *call, rest []string) error {
+	if _, err := a.Store.Bucket(c.Context(), c.bucket); err != nil {
+		return err
+	}
+	switch part := strings.Join(rest, "/"); {
+	case part == "storageLayout" && c.Method == http.MethodGet:
+		return a.write(w, c, map[string]any{"kind": "storage#storageLayout", "bucket": c.bucket, "location": "US", "locationType": "region", "hierarchicalNamespace": map[string]bool{"enabled": false}})
+	case part == "iam" && c.Method == http.MethodGet:
+		return a.write(w, c, map[string]any{"kind": "storage#policy", "resourceId": "projects/_/buckets/" + c.bucket, "version": 1, "etag": "CAE=", "bindings": []any{}})
+	case part == "iam" && c.Method == http.MethodPut:
+		return fault.Errorf(fault.Invalid, "access policies of buckets are not available on this server")
+	case part == "iam/testPermissions" && c.Method == http.MethodGet:
+		return a.write(w, c, map[string]any{"kind": "storage#testIamPermissionsResponse", "permissions": c.q["permissions"]})
+	case part == "managedFolders" && c.Method == http.MethodGet:
+		return a.write(w, c, map[string]any{"kind": "storage#managedFolders"})
+	case part == "folders" && c.Method == http.MethodGet:
+		return a.write(w, c, map[string]any{"kind": "storage#folders"})
+	case part == "acl" && c.Method == http.MethodGet:
+		return a.write(w, c, map[string]any{"kind": "storage#bucketAccessControls", "items": []any{}})
+	}
+	return notServed(c.Request)
+}
+
+func limitOf(c *call) (int, error) {
+	n, err := number(c.q, "maxResults")
+	if err != nil || n == nil {
+		return 0, err
+	}
+	if *n < 0 {
+		return 0, fault.Errorf(fault.Invalid, "parameter maxResults is %s", strconv.FormatInt(*n, 10))
+	}
+	return int(min(*n, 1000)), nil
+}
