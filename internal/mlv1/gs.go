@@ -79,3 +79,12 @@ func checkName(object string) error {
 	}
 	return nil
 }
+
+// SplitURI takes gs://bucket/object apart; ok is false where it is none.
+func SplitURI(uri string) (bucket, object string, ok bool) {
+	if checkObject(uri) != nil {
+		return "", "", false
+	}
+	bucket, object, err := split(uri)
+	return bucket, object, err == nil
+}

@@ -1,0 +1,76 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/agent"
+	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pyenv"
+	"github.com/trainyard/trainyard/internal/runtimes"
+)
+
+// runAgent is `trainyard agent --dir DIR --data-dir D`.
+func runAgent(ctx context.Context, args []string) error {
+	var dir, data string
+	for i := 0; i+1 < len(args); i += 2 {
+		switch args[i] {
+		case "--dir":
+			dir = args[i+1]
+		case "--data-dir":
+			data = args[i+1]
+		}
+	}
+	if dir == "" || data == "" {
+		return fault.Errorf(fault.Invalid, "agent --dir DIR --data-dir DIR")
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	return agent.Run(ctx, dir, agent.Options{
+		DataDir: data, Binary: binary, Environ: os.Environ(), Log: log,
+		Environments: func(settings map[string]string, dataDir string) (agent.Environments, error) {
+			s := config.Settings{Installer: settings["installer"], UV: settings["uv"], Pythons: split(settings["pythons"])}
+			cache, err := pyenv.Open(filepath.Join(dataDir, "environments"), environments(s, os.Environ(), log))
+			return prepared{cache}, err
+		},
+	})
+}
+
+// prepared is the cache of environments as the agent asks for it.
+type prepared struct{ *pyenv.Cache }
+
+func (p prepared) Prepare(ctx context.Context, r agent.EnvRequest, log func(string)) (agent.Env, error) {
+	req := pyenv.Request{Runtime: r.Runtime, Python: r.Python}
+	for _, f := range r.Packages {
+		req.Packages = append(req.Packages, pyenv.File(f))
+	}
+	env, err := p.Cache.Prepare(ctx, req, log)
+	if e, ok := errors.AsType[*pyenv.InstallError](err); ok {
+		step := e.Step
+		if step == "build" {
+			step = "install"
+		}
+		return agent.Env{}, &agent.StepError{Step: step, Code: e.Code, Tail: strings.Split(strings.TrimRight(e.Output, "\n"), "\n"), Err: err}
+	}
+	return agent.Env(env), err
+}
+
+// checkRuntime says whether a job may ask for a runtime version and a Python.
+func checkRuntime(c *pyenv.Cache, runtime, python string) ([]string, error) {
+	var have []string
+	for _, i := range c.Interpreters(context.Background()) {
+		have = append(have, i.Version)
+	}
+	choice, err := runtimes.Check(runtime, python, have)
+	return choice.Warnings, err
+}

@@ -1,0 +1,24 @@
+// Command trainyard is the whole of Trainyard in one binary: the command line,
+// the server (trainyard serve) and the agent that runs a replica. Here the
+// parts are wired together, and nothing else is done.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/trainyard/trainyard/internal/cli"
+)
+
+// Set by the linker: the release, and what tells two binaries of one release
+// apart, as a number that grows.
+var (
+	version = "0.1.0"
+	build   = "0"
+)
+
+func main() {
+	os.Exit(cli.Main(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr, cli.Programs{
+		Serve: serve, Agent: runAgent, Version: version, Build: build,
+	}))
+}

@@ -1,0 +1,257 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/trainyard/trainyard/internal/agent"
+	"github.com/trainyard/trainyard/internal/bucket"
+	"github.com/trainyard/trainyard/internal/bucket/disk"
+	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/control"
+	"github.com/trainyard/trainyard/internal/executor/process"
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/lifecycle"
+	"github.com/trainyard/trainyard/internal/logs"
+	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/pyenv"
+	"github.com/trainyard/trainyard/internal/server"
+	"github.com/trainyard/trainyard/internal/server/logapi"
+	"github.com/trainyard/trainyard/internal/server/mlapi"
+	"github.com/trainyard/trainyard/internal/server/storageapi"
+	"github.com/trainyard/trainyard/internal/server/yardapi"
+	"github.com/trainyard/trainyard/internal/store"
+)
+
+// stopGrace is how long the parts of the server may take to stop.
+const stopGrace = 9 * time.Second
+
+// serve runs a server until ctx ends.
+func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(endpoint string)) error {
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: s.LogLevel}))
+	// What requests leave behind is collected early: an idle server is small.
+	debug.SetGCPercent(50)
+
+	dir, err := filepath.Abs(s.DataDir)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "data directory %s: %w", s.DataDir, err)
+	}
+	unlock, err := lockData(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if os.Geteuid() == 0 {
+		log.Warn("running as root: programs of jobs run as root too")
+	}
+
+	jobs, err := store.Open(ctx, filepath.Join(dir, "trainyard.db"), log)
+	if err != nil {
+		return err
+	}
+	defer jobs.Close()
+	objects, err := disk.Open(ctx, filepath.Join(dir, "gs"), log)
+	if err != nil {
+		return err
+	}
+	defer objects.Close()
+	_, err = objects.CreateBucket(ctx, bucket.Bucket{Name: s.DefaultBucket, Project: s.Project})
+	if err != nil && !fault.Is(err, fault.Conflict) {
+		return fmt.Errorf("make the default bucket: %w", err)
+	}
+	pythons, err := pyenv.Open(filepath.Join(dir, "environments"), environments(s, os.Environ(), log))
+	if err != nil {
+		return err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	token := s.Token.Reveal()
+	processes, err := process.New(process.Options{
+		DataDir: dir, Binary: binary, Token: func() string { return token }, JobMemory: s.JobMemory,
+		Environments: map[string]string{"installer": s.Installer, "uv": s.UV, "pythons": join(s.Pythons)}, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	controller := control.New(control.Options{
+		Store: jobs, Executor: processes, Log: log,
+		Settings: control.Settings{MaxParallel: s.MaxParallelJobs, JobMemory: s.JobMemory, Grace: s.CancelGrace, KeepFailed: s.KeepFailed, Owner: owner()},
+	})
+	capacity, err := processes.Capacity(ctx)
+	if err != nil {
+		return err
+	}
+
+	listener, err := server.Listen(ctx, s.Listen, token)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	endpoint := "http://" + listener.Addr().String()
+	reader := logs.NewReader(filepath.Join(dir, "jobs"), source{jobs})
+	rules := mlv1.Rules{
+		Regions: s.Regions,
+		Runtime: func(runtime, python string) ([]string, error) { return checkRuntime(pythons, runtime, python) },
+		Accelerators: func(kind string, count int) error {
+			if count > capacity.GPUs {
+				return fmt.Errorf("the job asks for %d %s; this machine has %d GPUs", count, kind, capacity.GPUs)
+			}
+			return nil
+		},
+	}
+	handler := server.New(server.Options{
+		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs}, Packages: packages{objects}, Rules: rules, Log: log,
+			Position: func(k job.Key) (int64, bool) {
+				_, before, ok := controller.Waiting(k)
+				return int64(before) + 1, ok
+			}}),
+		Logging: logapi.New(reader, log),
+		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, Project: s.Project, Log: log}),
+		Own: yardapi.New(yardapi.Options{
+			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
+			Jobs: jobs, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
+			Waiting: func(k job.Key) string { why, _, _ := controller.Waiting(k); return why },
+		}),
+		Token: token,
+		Ready: func(context.Context) error { return objects.Room(0) },
+		Log:   log,
+	})
+
+	return lifecycle.Run(ctx, stopGrace,
+		lifecycle.Part{Name: "http", Run: func(ctx context.Context, up func()) error {
+			// The relays of running programs find the server by this file; what
+			// they ask for is answered from here on.
+			if err := writeRecord(dir, endpoint); err != nil {
+				return err
+			}
+			up()
+			return server.Serve(ctx, listener, handler, 3*time.Second, log)
+		}},
+		lifecycle.Part{Name: "control", Run: func(ctx context.Context, up func()) error {
+			return controller.Run(ctx, func() {
+				log.Info("ready", "endpoint", endpoint, "data", dir, "version", version)
+				ready(endpoint)
+				up()
+			})
+		}},
+		lifecycle.Part{Name: "sweep", Run: func(ctx context.Context, up func()) error {
+			up()
+			for every := time.NewTicker(10 * time.Minute); ; {
+				if err := processes.Sweep(ctx); err != nil && ctx.Err() == nil {
+					log.Warn("sweeping kept working directories failed", "err", err)
+				}
+				select {
+				case <-every.C:
+				case <-ctx.Done():
+					every.Stop()
+					return nil
+				}
+			}
+		}},
+	)
+}
+
+// lockData makes this server the only one on a data directory.
+func lockData(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fault.Errorf(fault.Invalid, "cannot make the data directory: %w", err).WithHint("choose another with --data-dir or TRAINYARD_DATA_DIR")
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "cannot lock the data directory: %w", err)
+	}
+	if !ok {
+		return nil, fault.Errorf(fault.Conflict, "another server uses the data directory %s", dir).WithHint("see: trainyard server status --data-dir %s; or choose another with --data-dir", dir)
+	}
+	return func() { _ = lock.Close() }, nil
+}
+
+// writeRecord says in the data directory who serves it and where.
+func writeRecord(dir, endpoint string) error {
+	b, err := json.Marshal(map[string]any{"pid": os.Getpid(), "endpoint": endpoint, "version": version, "build": build})
+	if err != nil {
+		return err
+	}
+	return agent.WriteFile(filepath.Join(dir, "server.json"), b, false)
+}
+
+func owner() string {
+	host, _ := os.Hostname()
+	return host + "/" + strconv.Itoa(os.Getpid())
+}
+
+// mlJobs is the store as the ml wire asks for it.
+type mlJobs struct{ *store.Store }
+
+func (m mlJobs) Create(ctx context.Context, n mlapi.NewJob) (job.Job, bool, error) {
+	return m.Store.Create(ctx, store.New(n))
+}
+
+func (m mlJobs) List(ctx context.Context, p job.Project, before int64, max int, match func(job.Job) bool) ([]job.Job, int64, error) {
+	return m.Store.List(ctx, p, store.ListQuery{Before: before, Max: max, Match: match})
+}
+
+func (m mlJobs) RequestCancel(ctx context.Context, key job.Key, reason string) error {
+	_, err := m.Store.RequestCancel(ctx, key, reason)
+	return err
+}
+
+// source is the store as the reader of logs asks for it.
+type source struct{ *store.Store }
+
+func (s source) EachJob(ctx context.Context, p job.Project, fn func(job.Job) error) error {
+	for before := int64(0); ; {
+		page, next, err := s.List(ctx, p, store.ListQuery{Before: before, Max: 500})
+		if err != nil {
+			return err
+		}
+		for _, j := range page {
+			if err := fn(j); err != nil {
+				return err
+			}
+		}
+		if next == 0 {
+			return nil
+		}
+		before = next
+	}
+}
+
+// lines is the reader of logs as followers ask for it.
+type lines struct{ *logs.Reader }
+
+func (l lines) Follow(ctx context.Context, key job.Key, cursor, task string, fn func(logs.Entry, string) error) error {
+	return l.Reader.Follow(ctx, key, cursor, task, func(r logs.Record, at string) error { return fn(r.Entry, at) })
+}
+
+// packages is the object store as the ml wire asks for it.
+type packages struct{ bucket.Store }
+
+func (p packages) Stat(ctx context.Context, uri string) (job.Package, error) {
+	b, name, ok := mlv1.SplitURI(uri)
+	if !ok {
+		return job.Package{}, fault.Errorf(fault.NotFound, "%s is not the URL of an object", uri)
+	}
+	o, err := p.Store.Stat(ctx, b, name, 0, bucket.Conditions{})
+	if err != nil {
+		return job.Package{}, err
+	}
+	return job.Package{URI: uri, Generation: o.Generation, Size: o.Size, MD5: o.MD5}, nil
+}
+
