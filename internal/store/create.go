@@ -21,7 +21,6 @@ type New struct {
 }
 
 type create struct {
-	ctx    context.Context
 	new    New
 	answer chan<- created
 }
@@ -41,7 +40,7 @@ const batch = 128
 func (s *Store) Create(ctx context.Context, n New) (j job.Job, made bool, err error) {
 	answer := make(chan created, 1)
 	select {
-	case s.creates <- create{ctx, n, answer}:
+	case s.creates <- create{n, answer}:
 	case <-ctx.Done():
 		return job.Job{}, false, context.Cause(ctx)
 	case <-s.done:
@@ -75,31 +74,30 @@ func (s *Store) commitCreates(ctx context.Context) {
 			}
 		}
 		answers := make([]created, len(group))
-		err := s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		err := s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
 			for i, c := range group {
 				// A savepoint each: one that is refused leaves the others alone.
-				if _, err := tx.Exec("SAVEPOINT one"); err != nil {
+				if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
 					return err
 				}
-				answers[i] = insert(tx, c.new)
+				answers[i] = insert(ctx, tx, c.new)
 				if err := answers[i].err; err != nil {
-					if _, err := tx.Exec("ROLLBACK TO one"); err != nil {
-						return err
+					if _, gone := tx.ExecContext(ctx, "ROLLBACK TO one"); gone != nil {
+						return err // it ended the transaction, as a full disk does
 					}
 				}
-				if _, err := tx.Exec("RELEASE one"); err != nil {
+				if _, err := tx.ExecContext(ctx, "RELEASE one"); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		for i, c := range group {
+		for i := range group {
 			if err != nil {
 				answers[i] = created{err: err}
 			} else if answers[i].err != nil {
 				answers[i].err = s.translate(answers[i].err)
 			}
-			c.answer <- answers[i]
 		}
 		if err == nil {
 			var keys []job.Key
@@ -108,13 +106,20 @@ func (s *Store) commitCreates(ctx context.Context) {
 					keys = append(keys, a.job.Key)
 				}
 			}
-			s.told(keys...)
+			for _, k := range keys {
+				s.changed(k)
+			}
+			if len(keys) > 0 {
+				s.told(keys...)
+			}
+		}
+		for i, c := range group {
+			c.answer <- answers[i]
 		}
 	}
 }
 
-func insert(tx *sql.Tx, n New) created {
-	ctx := context.Background()
+func insert(ctx context.Context, tx *sql.Tx, n New) created {
 	was, err := scanJob(tx.QueryRowContext(ctx, selectJob+" WHERE project = ? AND id = ?", n.Spec.Key.Project, n.Spec.Key.ID))
 	switch {
 	case err == nil && n.RequestID != "" && was.RequestID == n.RequestID:

@@ -60,8 +60,8 @@ func (s *Store) Job(ctx context.Context, key job.Key) (job.Job, error) {
 
 // ListQuery asks for a page of a project's jobs, newest first.
 type ListQuery struct {
-	Before int64 // only jobs whose Seq is smaller; 0 for the newest
-	Max    int
+	Before int64              // only jobs whose Seq is smaller; 0 for the newest
+	Max    int                // 0 for no limit
 	Match  func(job.Job) bool // nil for all
 }
 
@@ -84,7 +84,7 @@ func (s *Store) List(ctx context.Context, project job.Project, q ListQuery) (job
 		if q.Match != nil && !q.Match(j) {
 			continue
 		}
-		if len(jobs) == q.Max {
+		if q.Max > 0 && len(jobs) == q.Max {
 			return jobs, jobs[len(jobs)-1].Seq, nil
 		}
 		jobs = append(jobs, j)
@@ -95,7 +95,7 @@ func (s *Store) List(ctx context.Context, project job.Project, q ListQuery) (job
 // SetLabels replaces a job's labels. Where ifVersion is given and is not the
 // job's, nothing is written and the error is a fault.Conflict.
 func (s *Store) SetLabels(ctx context.Context, key job.Key, labels map[string]string, ifVersion *int64) (job.Job, error) {
-	return s.change(ctx, key, func(tx *sql.Tx, j job.Job) error {
+	return s.change(ctx, key, func(ctx context.Context, tx *sql.Tx, j job.Job) error {
 		if ifVersion != nil && *ifVersion != j.Version {
 			return fault.Errorf(fault.Conflict, "job %s was changed by somebody else: the etag is not its present one", key.ID).WithHint("read the job again and repeat the change")
 		}
@@ -110,11 +110,11 @@ func (s *Store) SetLabels(ctx context.Context, key job.Key, labels map[string]st
 // RequestCancel stores the wish that a job end. On one that has ended, or is
 // wished to end already, it changes nothing.
 func (s *Store) RequestCancel(ctx context.Context, key job.Key, reason string) (job.Job, error) {
-	j, err := s.change(ctx, key, func(tx *sql.Tx, j job.Job) error {
+	j, err := s.change(ctx, key, func(ctx context.Context, tx *sql.Tx, j job.Job) error {
 		if j.State.Final() || j.Cancel != nil {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE jobs SET cancel = ?, version = version + 1 WHERE seq = ?", toJSON(job.Cancel{Time: time.Now(), Reason: reason}), j.Seq)
+		_, err := tx.ExecContext(ctx, "UPDATE jobs SET cancel = ?, version = version + 1 WHERE seq = ?", toJSON(job.Cancel{Time: time.Now().UTC(), Reason: reason}), j.Seq)
 		return err
 	})
 	if err == nil {
@@ -124,8 +124,8 @@ func (s *Store) RequestCancel(ctx context.Context, key job.Key, reason string) (
 }
 
 // change runs fn on a job in a transaction and returns the job as it is then.
-func (s *Store) change(ctx context.Context, key job.Key, fn func(*sql.Tx, job.Job) error) (after job.Job, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+func (s *Store) change(ctx context.Context, key job.Key, fn func(context.Context, *sql.Tx, job.Job) error) (after job.Job, err error) {
+	err = s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		j, err := scanJob(tx.QueryRowContext(ctx, selectJob+" WHERE project = ? AND id = ?", key.Project, key.ID))
 		if errors.Is(err, sql.ErrNoRows) {
 			return missing(key)
@@ -133,7 +133,7 @@ func (s *Store) change(ctx context.Context, key job.Key, fn func(*sql.Tx, job.Jo
 		if err != nil {
 			return err
 		}
-		if err := fn(tx, j); err != nil {
+		if err := fn(ctx, tx, j); err != nil {
 			return err
 		}
 		after, err = scanJob(tx.QueryRowContext(ctx, selectJob+" WHERE seq = ?", j.Seq))

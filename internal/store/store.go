@@ -57,6 +57,10 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 		s.write.Close()
 		return nil, s.translate(err)
 	}
+	if err := check(ctx, s.write); err != nil {
+		s.write.Close()
+		return nil, s.translate(err)
+	}
 	if s.read, err = open(path, 3, "rw"); err != nil {
 		s.write.Close()
 		return nil, s.translate(err)
@@ -85,6 +89,32 @@ func open(path string, conns int, mode string) (*sql.DB, error) {
 	return db, nil
 }
 
+// checkTime is how long a start may look for damage. What it does not reach is
+// found when it is read.
+const checkTime = 300 * time.Millisecond
+
+// check looks for damage in the file's structure.
+func check(ctx context.Context, db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	var found string
+	err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	case found != "ok":
+		return damage(found)
+	}
+	return nil
+}
+
+// damage is what a check says is wrong.
+type damage string
+
+func (d damage) Error() string { return string(d) }
+
 // Close closes the database. Nothing that was acknowledged is lost without it.
 func (s *Store) Close() error {
 	s.stop()
@@ -92,13 +122,21 @@ func (s *Store) Close() error {
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
-// tx runs fn in a write transaction.
-func (s *Store) tx(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+// tx runs fn in a write transaction. Only the wait for the writer's turn can
+// be cancelled: an interrupted statement costs the connection, and a caller
+// must not hear "cancelled" about what was then written.
+func (s *Store) tx(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
+	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return s.translate(err)
 	}
-	if err := fn(tx); err != nil {
+	defer conn.Close()
+	ctx = context.WithoutCancel(ctx)
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return s.translate(err)
+	}
+	if err := fn(ctx, tx); err != nil {
 		_ = tx.Rollback()
 		return s.translate(err)
 	}
@@ -113,6 +151,9 @@ func (s *Store) translate(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
+	if d, ok := errors.AsType[damage](err); ok {
+		return s.damaged(d)
+	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_FULL:
@@ -122,8 +163,9 @@ func (s *Store) translate(err error) error {
 				return fault.Errorf(fault.Full, "%s cannot be written; is its disk full? %w", s.path, err)
 			}
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return fault.Errorf(fault.Internal, "the database %s is damaged: %w", s.path, err).
-				WithHint("restore it from a backup, or move it away to start with no jobs (objects in gs:// are not in it)")
+			return s.damaged(err)
+		case sqlite3.SQLITE_INTERRUPT:
+			return fmt.Errorf("read %s: %w: %w", s.path, context.Canceled, err)
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 			return fault.Errorf(fault.Unavailable, "the database %s is busy: %w", s.path, err)
 		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
@@ -131,6 +173,11 @@ func (s *Store) translate(err error) error {
 		}
 	}
 	return fmt.Errorf("store %s: %w", s.path, err)
+}
+
+func (s *Store) damaged(err error) error {
+	return fault.Errorf(fault.Internal, "the database %s is damaged: %w", s.path, err).
+		WithHint("restore it from a backup, or move it away to start with no jobs (objects in gs:// are not in it)")
 }
 
 // stamp is a time as a column: nanoseconds since 1970, 0 for none.
