@@ -19,6 +19,6 @@ var (
 
 func main() {
 	os.Exit(cli.Main(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr, cli.Programs{
-		Serve: serve, Agent: runAgent, Version: version, Build: build,
+		Serve: serve, Agent: runAgent, Package: packageFolder, Version: version, Build: build,
 	}))
 }

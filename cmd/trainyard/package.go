@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/trainyard/trainyard/internal/cli"
+	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/pack"
+	"github.com/trainyard/trainyard/internal/pyenv"
+)
+
+// packageFolder packages the folder that --package-path names, with a uv from
+// the user's cache where a build needs isolation.
+func packageFolder(ctx context.Context, o cli.PackageOptions) ([]string, error) {
+	r, err := pack.Build(ctx, pack.Options{
+		Path: o.Path, OutDir: o.Into, Environ: o.Env,
+		UV: func(ctx context.Context) (string, error) {
+			s, err := config.Load(config.Input{Environ: o.Env})
+			if err != nil {
+				return "", err
+			}
+			cache, err := pyenv.Open(filepath.Join(s.DataDir, "environments"), environments(s, o.Env, slog.New(slog.DiscardHandler)))
+			if err != nil {
+				return "", err
+			}
+			return cache.UV(ctx)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, a := range r.Archives {
+		paths = append(paths, a.Path)
+	}
+	if o.Say != nil {
+		for _, w := range r.Warnings {
+			o.Say("warning: %s", w)
+		}
+		for _, a := range r.Archives {
+			o.Say("Packaged %s: %s (%s), %d files.", o.Path, a.Name, r.Kind, len(a.Files))
+		}
+	}
+	if o.Module != "" && !o.Elsewhere {
+		return paths, pack.CheckModule(paths, o.Module)
+	}
+	return paths, nil
+}

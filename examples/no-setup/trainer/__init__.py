@@ -1,0 +1,1 @@
+"""Counts letters; a package without setup.py."""

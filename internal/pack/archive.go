@@ -1,0 +1,290 @@
+package pack
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// entry is a member of an archive to write: data, or a file's content.
+type entry struct {
+	name string
+	data []byte
+	path string
+	size int64
+	exec bool
+	link string // of a symbolic link
+}
+
+// epoch is the time of every member: no machine's clock is in an archive. Zip
+// files know no earlier time.
+var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// writeArchive writes a .tar.gz that depends on nothing but names and content.
+func writeArchive(to string, entries []entry) (err error) {
+	f, err := os.Create(to)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil && closeErr != nil {
+			err = fault.Errorf(fault.Invalid, "cannot write %s: %w", to, closeErr)
+		}
+		if err != nil {
+			os.Remove(to)
+		}
+	}()
+	z, _ := gzip.NewWriterLevel(f, gzip.DefaultCompression) // no name and no time in its header
+	t := tar.NewWriter(z)
+	for _, e := range entries {
+		if err := writeEntry(t, e); err != nil {
+			if _, ok := errors.AsType[*fault.Error](err); ok {
+				return err
+			}
+			return fault.Errorf(fault.Invalid, "cannot pack %s: %w", e.name, err)
+		}
+	}
+	if err := errors.Join(t.Close(), z.Close()); err != nil {
+		return fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
+	}
+	return nil
+}
+
+func writeEntry(t *tar.Writer, e entry) error {
+	h := &tar.Header{Name: e.name, Mode: 0o644, Typeflag: tar.TypeReg, Size: int64(len(e.data)), ModTime: epoch}
+	if e.exec {
+		h.Mode = 0o755
+	}
+	switch {
+	case e.link != "":
+		h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, e.link, 0o777
+		return t.WriteHeader(h)
+	case strings.HasSuffix(e.name, "/"):
+		h.Typeflag, h.Mode = tar.TypeDir, 0o755
+		return t.WriteHeader(h)
+	case e.path == "":
+		if err := t.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err := t.Write(e.data)
+		return err
+	}
+	f, err := os.Open(e.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h.Size = e.size
+	if err := t.WriteHeader(h); err != nil {
+		return err
+	}
+	n, err := io.Copy(t, io.LimitReader(f, e.size+1))
+	if err != nil || n != e.size {
+		return fault.Errorf(fault.Invalid, "%s changed while it was packed", e.path).WithHint("submit again when nothing writes to it")
+	}
+	return nil
+}
+
+// normalise writes a .tar.gz again without what the machine and the clock put
+// into it: order, times, owners, permissions but for executability.
+func normalise(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil // no gzip: it stays as it is
+	}
+	var entries []entry
+	t := tar.NewReader(z)
+	for {
+		h, err := t.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fault.Errorf(fault.Invalid, "the archive %s that was built cannot be read: %w", filepath.Base(path), err)
+		}
+		e := entry{name: h.Name, exec: h.Mode&0o100 != 0}
+		switch h.Typeflag {
+		case tar.TypeReg:
+			if e.data, err = io.ReadAll(t); err != nil {
+				return fault.Errorf(fault.Invalid, "the archive %s that was built cannot be read: %w", filepath.Base(path), err)
+			}
+		case tar.TypeDir:
+			e.name = strings.TrimRight(h.Name, "/") + "/"
+		case tar.TypeSymlink:
+			e.link = h.Linkname
+		default:
+			return nil // what we do not know we do not touch
+		}
+		entries = append(entries, e)
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	temp := path + ".new"
+	if err := writeArchive(temp, entries); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// maxMembers bounds what is read of an archive that somebody hands us.
+const maxMembers = 1_000_000
+
+// List names the files in a distribution archive: .tar.gz, .tgz, .tar, .zip
+// and .whl. Other files have nothing in them.
+func List(path string) ([]File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "Unable to read file [%s]: %w", path, err)
+	}
+	defer f.Close()
+	damaged := func(err error) error {
+		return fault.Errorf(fault.Invalid, "%s is not a readable archive: %w", path, err).WithHint("build it again: python setup.py sdist")
+	}
+	var files []File
+	switch name := strings.ToLower(path); {
+	case strings.HasSuffix(name, ".whl"), strings.HasSuffix(name, ".zip"):
+		info, err := f.Stat()
+		if err != nil {
+			return nil, damaged(err)
+		}
+		z, err := zip.NewReader(f, info.Size())
+		if err != nil {
+			return nil, damaged(err)
+		}
+		for _, m := range z.File {
+			if !strings.HasSuffix(m.Name, "/") {
+				files = append(files, File{m.Name, int64(m.UncompressedSize64)})
+			}
+		}
+	case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"), strings.HasSuffix(name, ".tar"):
+		var r io.Reader = f
+		if !strings.HasSuffix(name, ".tar") {
+			z, err := gzip.NewReader(f)
+			if err != nil {
+				return nil, damaged(err)
+			}
+			r = z
+		}
+		t := tar.NewReader(r)
+		for len(files) < maxMembers {
+			h, err := t.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return nil, damaged(err)
+			}
+			if h.Typeflag == tar.TypeReg {
+				files = append(files, File{h.Name, h.Size})
+			}
+		}
+	}
+	return files, nil
+}
+
+// CheckModule says whether one of the archives has the module that a job will
+// run, and what is near where none does.
+func CheckModule(archives []string, module string) error {
+	var all []string
+	readable := false
+	for _, a := range archives {
+		files, err := List(a)
+		if err != nil {
+			return err
+		}
+		readable = readable || len(files) > 0
+		sdist := !strings.HasSuffix(strings.ToLower(a), ".whl")
+		for _, f := range files {
+			if m, ok := moduleOf(f.Path, sdist); ok {
+				all = append(all, m)
+			}
+		}
+	}
+	if !readable || slices.Contains(all, module) || slices.Contains(all, module+".__main__") {
+		return nil
+	}
+	e := fault.Errorf(fault.Invalid, "there is no module %s in the packages of the job", module)
+	guess := module
+	if strings.HasSuffix(guess, ".py") || strings.Contains(guess, "/") {
+		guess = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(guess, "./"), ".py"), "/", ".")
+		e = fault.Errorf(fault.Invalid, "--module-name %s is a path; a module's dotted name is expected", module)
+	}
+	if slices.Contains(all, module+".__init__") {
+		return e.WithHint("%s is a package without __main__.py; name a module in it, such as %s", module, near(module+".task", all))
+	}
+	if n := near(guess, all); n != "" {
+		return e.WithHint("did you mean %s?", n)
+	}
+	return e.WithHint("a module is a .py file in a package that is shipped; see what is shipped with --dry-run")
+}
+
+// moduleOf is the dotted name of a file in an archive. An sdist has its files
+// below NAME-VERSION/, perhaps in src/.
+func moduleOf(name string, sdist bool) (string, bool) {
+	name, ok := strings.CutSuffix(path.Clean(name), ".py")
+	if !ok {
+		return "", false
+	}
+	if sdist {
+		if _, name, ok = strings.Cut(name, "/"); !ok {
+			return "", false
+		}
+		name = strings.TrimPrefix(name, "src/")
+	}
+	if name == "setup" || strings.HasSuffix(name, "/setup") && strings.Count(name, "/") == 0 {
+		return "", false
+	}
+	return strings.ReplaceAll(name, "/", "."), true
+}
+
+// near is the module whose name is most like what was asked for.
+func near(want string, all []string) string {
+	best, score := "", len(want)/2+2
+	for _, m := range all {
+		if strings.HasSuffix(m, ".__init__") {
+			continue
+		}
+		d := distance(want, m)
+		if m == want || strings.HasSuffix(m, "."+want) {
+			d = 0
+		}
+		if d < score || d == score && best != "" && m < best {
+			best, score = m, d
+		}
+	}
+	return best
+}
+
+// distance counts the single-letter edits between two names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
