@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -313,4 +314,129 @@ func status(err error) int {
 		return e.Code
 	}
 	return 0
+}
+
+// TestAGracefulStopIsQuickAndLeavesJobsAlone stops the server while a follower
+// is connected and a job runs; the job goes on, and its storage is there again
+// with the next server.
+func TestAGracefulStopIsQuickAndLeavesJobsAlone(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	marks := t.TempDir()
+	source := filepath.Join(t.TempDir(), "app", "going")
+	write(t, filepath.Join(source, "__init__.py"), "")
+	write(t, filepath.Join(source, "task.py"), `
+import os, sys, time, urllib.request
+go = os.path.join(sys.argv[1], "go")
+print("up", flush=True)
+while not os.path.exists(go):
+    time.sleep(0.02)
+url = os.environ["STORAGE_EMULATOR_HOST"] + "/storage/v1/b/trainyard-default"
+print("storage says", urllib.request.urlopen(url).status, flush=True)
+`)
+	y.mustRun("jobs", "submit", "training", "going", "--package-path", source, "--module-name", "going.task", "--", marks)
+	y.running("local", "going")
+	follower := make(chan error, 1)
+	go func() { _, err := y.follow(t.Context(), "local", "going"); follower <- err }()
+	if took := y.stop(); took > 10*time.Second {
+		t.Errorf("the server took %s to stop", took)
+	}
+	<-follower
+	// The program asks for its storage while there is no server: the request
+	// waits.
+	write(t, filepath.Join(marks, "go"), "")
+	y.start()
+	if j := y.ended("local", "going"); j.State != "SUCCEEDED" {
+		t.Errorf("the job: %s %s", j.State, j.ErrorMessage)
+	}
+	said := false
+	for _, e := range y.entries("local", "going") {
+		said = said || e.JSONPayload.Message == "storage says 200"
+	}
+	if !said {
+		t.Error("the program did not reach its storage")
+	}
+}
+
+// TestKilledProgramsAndAgents kills the user's program, which ends the job for
+// good, and the agent, which is a lost machine: what it left is ended, and the
+// job runs again.
+func TestKilledProgramsAndAgents(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "--max-parallel-jobs", "4")
+	marks := t.TempDir()
+	source := filepath.Join(t.TempDir(), "app", "victim")
+	write(t, filepath.Join(source, "__init__.py"), "")
+	write(t, filepath.Join(source, "task.py"), `
+import os, sys, time
+with open(os.path.join(sys.argv[1], sys.argv[2]), "a") as f:
+    f.write("%d %d\n" % (os.getpid(), os.getppid()))
+print("up", flush=True)
+while not os.path.exists(os.path.join(sys.argv[1], "finish")):
+    time.sleep(0.02)
+`)
+	submit := func(id string) (program, agent int) {
+		y.mustRun("jobs", "submit", "training", id, "--package-path", source, "--module-name", "victim.task", "--", marks, id)
+		return y.marked(marks, id, 1)
+	}
+	program, _ := submit("killed")
+	_ = syscall.Kill(program, syscall.SIGKILL)
+	j := y.ended("local", "killed")
+	if j.State != "FAILED" || !strings.HasPrefix(j.ErrorMessage, "The replica master 0 exited with a non-zero status of 9(SIGKILL).") {
+		t.Errorf("after kill -9 of the program: %s %s", j.State, j.ErrorMessage)
+	}
+	if b, _ := os.ReadFile(filepath.Join(marks, "killed")); bytes.Count(b, []byte("\n")) != 1 {
+		t.Errorf("the killed program was started again:\n%s", b)
+	}
+
+	program, agent := submit("lost")
+	_ = syscall.Kill(agent, syscall.SIGKILL)
+	second, _ := y.marked(marks, "lost", 2)
+	if alive(program) {
+		t.Errorf("the first program (process %d) still ran when the second (%d) was started", program, second)
+	}
+	write(t, filepath.Join(marks, "finish"), "")
+	if j := y.ended("local", "lost"); j.State != "SUCCEEDED" {
+		t.Errorf("after kill -9 of the agent: %s %s", j.State, j.ErrorMessage)
+	}
+	restarts := 0
+	for line := range y.serviceLines("local", "lost") {
+		if strings.Contains(line, "Restarting it (1 of 5)") {
+			restarts++
+		}
+	}
+	if restarts != 1 {
+		t.Errorf("the restart was said %d times", restarts)
+	}
+}
+
+// marked waits for the nth run of a program to leave its mark: its process and
+// its agent.
+func (y *yard) marked(marks, id string, n int) (program, agent int) {
+	y.t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		b, _ := os.ReadFile(filepath.Join(marks, id))
+		if lines := strings.Split(strings.TrimSpace(string(b)), "\n"); len(b) > 0 && len(lines) >= n {
+			if _, err := fmt.Sscan(lines[n-1], &program, &agent); err == nil {
+				return program, agent
+			}
+		}
+		select {
+		case <-y.t.Context().Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	y.t.Fatalf("run %d of %s left no mark", n, id)
+	return 0, 0
+}
+
+// alive reports whether a process runs; one that has ended and was not yet
+// collected does not.
+func alive(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(b), ") ")
+	return !strings.HasPrefix(state, "Z")
 }

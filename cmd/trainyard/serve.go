@@ -254,4 +254,3 @@ func (p packages) Stat(ctx context.Context, uri string) (job.Package, error) {
 	}
 	return job.Package{URI: uri, Generation: o.Generation, Size: o.Size, MD5: o.MD5}, nil
 }
-

@@ -14,23 +14,34 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
-// command runs an installer, its output going to log (when there is one) line
-// by line, without secrets. A failure is an *InstallError of the step.
+// command runs an installer; its output, without secrets, goes to log (when
+// there is one): line by line for dependencies, which may take long, and for
+// builds, which say much and rarely anything, only when they fail. A failure is
+// an *InstallError of the step.
 func (c *Cache) command(ctx context.Context, l *lock, step string, log func(string), args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = c.environ()
 	cmd.Dir = c.dir
 	cmd.WaitDelay = 2 * time.Second
 	l.share(cmd)
-	out := &output{redact: c.redact, log: log}
+	out := &output{redact: c.redact}
+	if step == "environment" {
+		out.log = log
+	}
 	cmd.Stdout, cmd.Stderr = out, out
-	if log != nil {
+	if out.log != nil {
 		log("Running command: " + c.redact(strings.Join(args, " ")))
 	}
 	err := cmd.Run()
 	out.flush()
 	if err == nil {
 		return nil
+	}
+	if log != nil && out.log == nil {
+		log("This command failed: " + c.redact(strings.Join(args, " ")))
+		for line := range strings.SplitSeq(out.text(), "\n") {
+			log(line)
+		}
 	}
 	if ctx.Err() != nil {
 		return &InstallError{Step: step, Output: out.text(), Err: fault.Errorf(fault.Unavailable, "installing was stopped: %w", context.Cause(ctx))}

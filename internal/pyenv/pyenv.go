@@ -47,8 +47,7 @@ type Cache struct {
 	log *slog.Logger
 
 	sweep sync.Once
-	mu    sync.Mutex
-	uv    string // guarded by mu; empty until known
+	mu    sync.Mutex // held while a uv is looked for
 }
 
 // Open opens the cache in dir, which is made when it is missing.
