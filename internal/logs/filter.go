@@ -2,6 +2,7 @@ package logs
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,29 +113,53 @@ func (p *filterParser) or(depth int) node {
 			return false
 		},
 		bound: func(f *Filter) {
-			// Jobs narrow an OR when every side names some.
-			var jobs []job.ID
-			for _, t := range terms {
+			// An OR is bounded where every side is.
+			var any Filter
+			for i, t := range terms {
 				var side Filter
 				t.bound(&side)
-				if side.Jobs == nil {
-					return
+				if i == 0 {
+					any = side
+					continue
 				}
-				jobs = append(jobs, side.Jobs...)
+				if any.Jobs != nil && side.Jobs != nil {
+					any.Jobs = append(slices.Clone(any.Jobs), side.Jobs...)
+				} else {
+					any.Jobs = nil
+				}
+				if side.From.Before(any.From) { // none is the earliest
+					any.From = side.From
+				}
+				if side.To.IsZero() || !any.To.IsZero() && side.To.After(any.To) {
+					any.To = side.To
+				}
 			}
-			f.jobs(jobs)
+			f.narrow(any)
 		},
 	}
 }
 
+// narrow keeps of f's bounds what another filter's allow too.
+func (f *Filter) narrow(by Filter) {
+	if by.Jobs != nil {
+		f.jobs(by.Jobs)
+	}
+	if by.From.After(f.From) {
+		f.From = by.From
+	}
+	if !by.To.IsZero() && (f.To.IsZero() || by.To.Before(f.To)) {
+		f.To = by.To
+	}
+}
+
 func (p *filterParser) not(depth int) node {
+	if depth > 100 {
+		p.fail("nested too deeply")
+	}
 	if p.kind == tokenWord && p.value == "NOT" || p.kind == tokenMinus {
 		p.next()
 		n := p.not(depth + 1)
 		return node{func(r *Record) bool { return !n.match(r) }, free}
-	}
-	if depth > 100 {
-		p.fail("nested too deeply")
 	}
 	if p.kind == tokenOpen {
 		p.next()
@@ -198,7 +223,7 @@ func (p *filterParser) comparison() node {
 	}
 	n, err := compare(path, op, value)
 	if err != nil {
-		p.err = fault.Errorf(fault.Invalid, "filter %q, at %d: %w", p.text, start+1, err)
+		p.err = fault.Errorf(fault.Invalid, "filter %s, at %d: %w", p.quote(), start+1, err)
 		return none
 	}
 	return n
@@ -232,14 +257,18 @@ func compare(path []string, op, value string) (node, error) {
 			return ok && (value == "*" || strings.Contains(strings.ToLower(v), lower))
 		}
 	default:
-		n.match = func(r *Record) bool { v, ok := get(r); return ok && ordered(op, order(v, value)) }
+		compare := strings.Compare
+		if path[0] == "jsonPayload" {
+			compare = order
+		}
+		n.match = func(r *Record) bool { v, ok := get(r); return ok && ordered(op, compare(v, value)) }
 	}
 	return n, nil
 }
 
 func isJob(path []string) bool {
-	switch strings.Join(path, "/") {
-	case "resource/labels/job_id", "labels/job_id", "labels/ml.googleapis.com/job_id":
+	switch strings.Join(path, ".") {
+	case "resource.labels.job_id", "labels.job_id", "labels.ml.googleapis.com/job_id":
 		return true
 	}
 	return false
@@ -305,29 +334,21 @@ func compareTime(op, value string) (node, error) {
 	if op == ":" {
 		return node{}, fmt.Errorf("timestamp has no operator %q", op)
 	}
-	n := node{match: func(r *Record) bool { return ordered(op, r.Time.Compare(t)) }, bound: free}
+	var side Filter
 	switch op {
-	case "=", ">=", ">":
-		n.bound = func(f *Filter) {
-			if t.After(f.From) {
-				f.From = t
-			}
-			if end := t.Add(1); op == "=" && (f.To.IsZero() || end.Before(f.To)) {
-				f.To = end
-			}
-		}
-	case "<", "<=":
-		n.bound = func(f *Filter) {
-			end := t
-			if op == "<=" {
-				end = t.Add(1)
-			}
-			if f.To.IsZero() || end.Before(f.To) {
-				f.To = end
-			}
-		}
+	case "=":
+		side.From, side.To = t, t.Add(1)
+	case ">", ">=":
+		side.From = t
+	case "<":
+		side.To = t
+	case "<=":
+		side.To = t.Add(1)
 	}
-	return n, nil
+	return node{
+		match: func(r *Record) bool { return ordered(op, r.Time.Compare(t)) },
+		bound: func(f *Filter) { f.narrow(side) },
+	}, nil
 }
 
 var severityOrder = map[Severity]int{Default: 0, Debug: 100, Info: 200, "NOTICE": 300, Warning: 400, Error: 500, Critical: 600, "ALERT": 700, "EMERGENCY": 800}
@@ -370,8 +391,8 @@ func (r *Record) field(path []string) (string, bool) {
 			}
 		}
 	case "labels":
-		if len(path) == 2 {
-			switch path[1] {
+		if len(path) > 1 {
+			switch strings.Join(path[1:], ".") { // a name with dots may come unquoted
 			case "job_id", "ml.googleapis.com/job_id":
 				return string(r.Key.ID), true
 			case "task_name", "ml.googleapis.com/task_name":

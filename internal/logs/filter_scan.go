@@ -2,6 +2,7 @@ package logs
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,9 +36,18 @@ type filterParser struct {
 func (p *filterParser) fail(format string, args ...any) {
 	if p.err == nil {
 		e := fault.Errorf(fault.Invalid, format, args...)
-		p.err = fault.Errorf(fault.Invalid, "filter %q, at %d: %s", p.text, p.start+1, e.Msg)
+		p.err = fault.Errorf(fault.Invalid, "filter %s, at %d: %s", p.quote(), p.start+1, e.Msg)
 	}
 	p.kind = tokenEnd
+}
+
+// quote is the filter for a message, or its beginning.
+func (p *filterParser) quote() string {
+	const most = 500
+	if len(p.text) <= most {
+		return strconv.Quote(p.text)
+	}
+	return strconv.Quote(p.text[:most]) + "…"
 }
 
 func (p *filterParser) next() {

@@ -128,16 +128,20 @@ func (f *follower) close() {
 	}
 }
 
-// maxRound bounds how much is read before it is given out.
-const maxRound = 4096
+// maxRound is how many bytes of each spool are read before they are given out.
+const maxRound = 1 << 20
 
 // round gives out what is new. Entries of one round are given in the order of
 // time; an entry's cursor counts what was given so far, source by source.
 func (f *follower) round(ctx context.Context, j job.Job, service bool) error {
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		type item struct {
 			entry  Entry
-			source string // "" for the service
+			at     time.Time // by which it is sorted
+			source string    // "" for the service
 			next   int64
 		}
 		var items []item
@@ -147,9 +151,18 @@ func (f *follower) round(ctx context.Context, j job.Job, service bool) error {
 			if err != nil {
 				return err
 			}
+			// Events are numbered as they are written and timed as they
+			// happened. The cursor is a number, so that is their order.
+			var at time.Time
 			for _, e := range entries {
-				seq, _ := strconv.ParseInt(e.InsertID[1:], 16, 64)
-				items = append(items, item{e, "", seq})
+				seq, err := strconv.ParseInt(e.InsertID[1:], 16, 64)
+				if err != nil {
+					return fmt.Errorf("the number of event %q: %w", e.InsertID, err)
+				}
+				if e.Time.After(at) {
+					at = e.Time
+				}
+				items = append(items, item{e, at, "", seq})
 			}
 			if len(entries) == 0 {
 				f.at.event = last
@@ -175,9 +188,8 @@ func (f *follower) round(ctx context.Context, j job.Job, service bool) error {
 			if info, err := file.Stat(); err != nil || info.Size() <= f.at.offsets[name] {
 				continue
 			}
-			frames := newFrames(file, f.at.offsets[name])
-			n := 0
-			for ; n < maxRound; n++ {
+			start := f.at.offsets[name]
+			for frames := newFrames(file, start); ; {
 				e, err := frames.next()
 				if err == io.EOF {
 					break
@@ -185,17 +197,23 @@ func (f *follower) round(ctx context.Context, j job.Job, service bool) error {
 				if err != nil {
 					return fmt.Errorf("read a log: %w", err)
 				}
-				items = append(items, item{e, name, frames.offset})
+				items = append(items, item{e, e.Time, name, frames.offset})
+				if frames.offset-start >= maxRound {
+					more = true
+					break
+				}
 			}
-			more = more || n == maxRound
 		}
 		// Within a source, time and InsertID go the way they were written.
-		slices.SortStableFunc(items, func(a, b item) int { return compareEntries(a.entry, b.entry) })
+		slices.SortStableFunc(items, func(a, b item) int {
+			if c := a.at.Compare(b.at); c != 0 {
+				return c
+			}
+			return strings.Compare(a.entry.InsertID, b.entry.InsertID)
+		})
 		for _, it := range items {
 			if it.source == "" {
-				// Events are numbered as they are written and timed as they
-				// happened; the cursor never goes back.
-				f.at.event = max(f.at.event, it.next)
+				f.at.event = it.next
 			} else {
 				f.at.offsets[it.source] = it.next
 			}

@@ -14,20 +14,37 @@ import (
 
 // maxFrame is longer than any frame that a spool writes: a message may be
 // escaped to six times its length.
-const maxFrame = 6*maxMessage + 1<<20
+const maxFrame = 6*(maxMessage+maxFields) + 64<<10
 
 // frames reads entries from a file at an offset.
 type frames struct {
 	r      *bufio.Reader
-	offset int64 // where the next frame begins
+	pos    int64 // of the reader
+	offset int64 // behind the last frame that was read
 }
 
 func newFrames(f io.ReaderAt, offset int64) *frames {
-	return &frames{r: bufio.NewReaderSize(io.NewSectionReader(f, offset, 1<<62), 64<<10), offset: offset}
+	return &frames{r: bufio.NewReaderSize(io.NewSectionReader(f, offset, 1<<62), 64<<10), pos: offset, offset: offset}
 }
 
-// next is the next entry; io.EOF when there is no further whole one.
+// next is the next entry; io.EOF when there is no further whole one. A damaged
+// line is passed over, for those behind it.
 func (r *frames) next() (Entry, error) {
+	for {
+		line, err := r.line()
+		if err != nil {
+			return Entry{}, err // io.EOF for a frame without its end
+		}
+		r.pos += int64(len(line))
+		if e, ok := parseFrame(line); ok {
+			r.offset = r.pos
+			return e, nil
+		}
+	}
+}
+
+// line is the next line with its end.
+func (r *frames) line() ([]byte, error) {
 	line, err := r.r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		head := bytes.Clone(line)
@@ -35,15 +52,7 @@ func (r *frames) next() (Entry, error) {
 		rest, err = r.r.ReadBytes('\n')
 		line = append(head, rest...)
 	}
-	if err != nil {
-		return Entry{}, err // io.EOF for a frame without its end
-	}
-	e, ok := parseFrame(line)
-	if !ok {
-		return Entry{}, io.EOF
-	}
-	r.offset += int64(len(line))
-	return e, nil
+	return line, err
 }
 
 // parseFrame reads a line with its end.

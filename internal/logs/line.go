@@ -2,6 +2,7 @@ package logs
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"regexp"
 	"strings"
@@ -27,7 +28,8 @@ func ParseLine(stdout bool, line string) (Severity, string, json.RawMessage) {
 		return letters[m[1]], m[4], fields(map[string]any{"levelname": string(letters[m[1]]), "pathname": m[2], "lineno": number(m[3])})
 	}
 	if m := grpcLine.FindStringSubmatch(line); m != nil {
-		return letters[m[1]], m[11], fields(map[string]any{"levelname": string(letters[m[1]]), "pathname": m[9], "lineno": number(m[10]), "thread": number(m[8])})
+		return letters[m[1]], m[11], fields(map[string]any{"levelname": string(letters[m[1]]), "pathname": m[9], "lineno": number(m[10]), "thread": number(m[8]),
+			"time": fmt.Sprintf("%s-%s %s:%s:%s.%s", m[2], m[3], m[4], m[5], m[6], m[7])})
 	}
 	return Error, line, nil
 }

@@ -3,14 +3,17 @@ package logs
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unicode/utf8"
 )
@@ -28,6 +31,10 @@ import (
 // next entry.
 const maxMessage = 256 << 10
 
+// maxFields is how long an entry's further facts may be; longer ones are left
+// out.
+const maxFields = 256 << 10
+
 // flushSize is how much is gathered before it is written without being asked.
 const flushSize = 64 << 10
 
@@ -41,11 +48,14 @@ type Spool struct {
 	mu      sync.Mutex
 	f       *os.File
 	buf     bytes.Buffer // guarded by mu; whole frames
-	waiting int          // guarded by mu; frames in buf
 	good    int64        // guarded by mu; length of what was written whole
+	ends    []int        // guarded by mu; where each frame in buf ends
+	noted   bool         // guarded by mu; the first frame in buf says what is missing
 	seq     uint64       // guarded by mu; of the last entry
 	last    time.Time    // guarded by mu; time of the last entry
-	missing int          // guarded by mu; entries that a full disk swallowed
+	missing int          // guarded by mu; entries that could not be written
+	why     error        // guarded by mu; of the last write that failed
+	named   bool         // guarded by mu; the file's name is on the disk
 }
 
 // OpenSpool opens a spool for appending and makes it, and its folder, when it
@@ -96,6 +106,11 @@ func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMes
 		return nil
 	}
 	msg = clean(msg)
+	if len(fields) > maxFields {
+		fields = nil
+	} else if !utf8.Valid(fields) {
+		fields = bytes.ToValidUTF8(fields, []byte("\uFFFD"))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(msg) > 0 {
@@ -118,22 +133,48 @@ func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMes
 	return nil
 }
 
-// add is called with mu held.
+// add is called with mu held. What is missing is said before anything else.
 func (s *Spool) add(t time.Time, sev Severity, msg string, fields json.RawMessage) error {
-	if !t.After(s.last) {
+	if s.missing > 0 && len(s.ends) == 0 {
+		if err := s.frame(s.last, Warning, s.note(), nil); err != nil {
+			return err
+		}
+		s.noted = true
+	}
+	return s.frame(t, sev, msg, fields)
+}
+
+func (s *Spool) note() string {
+	why := "the disk was full"
+	if !errors.Is(s.why, syscall.ENOSPC) && !errors.Is(s.why, errQuota) {
+		why = "they could not be written: " + s.why.Error()
+	}
+	if s.missing == 1 {
+		return "1 line of the log is missing here: " + why
+	}
+	return fmt.Sprintf("%d lines of the log are missing here: %s", s.missing, why)
+}
+
+// frame is called with mu held.
+func (s *Spool) frame(t time.Time, sev Severity, msg string, fields json.RawMessage) error {
+	if t.Before(s.last) {
 		t = s.last
 	}
-	s.last = t
-	s.seq++
-	e := Entry{Task: s.task, Trial: s.trial, Time: t.UTC(), Severity: sev, Message: msg, Fields: fields, InsertID: fmt.Sprintf("%s%012x", s.prefix, s.seq)}
+	e := Entry{Task: s.task, Trial: s.trial, Time: t.UTC(), Severity: sev, Message: msg, Fields: fields, InsertID: fmt.Sprintf("%s%012x", s.prefix, s.seq+1)}
 	b, err := json.Marshal(e)
+	if err != nil && fields != nil {
+		e.Fields = nil // what is no JSON must not cost the line
+		b, err = json.Marshal(e)
+	}
 	if err != nil {
 		return fmt.Errorf("encode a log entry: %w", err)
 	}
+	s.last = t
+	s.seq++
 	fmt.Fprintf(&s.buf, "%08x ", crc32.Checksum(b, castagnoli))
 	s.buf.Write(b)
 	s.buf.WriteByte('\n')
-	s.waiting++
+	s.ends = append(s.ends, s.buf.Len())
 	return nil
 }
 
@@ -144,67 +185,69 @@ func (s *Spool) Flush() {
 	s.flush()
 }
 
-// flush is called with mu held.
+// flush is called with mu held. Of what the disk did not take in full the whole
+// frames stay: a reader may have seen them.
 func (s *Spool) flush() {
-	if s.missing > 0 {
-		if !s.note() {
-			s.missing += s.waiting
-			s.buf.Reset()
-			s.waiting = 0
-			return
-		}
-	}
-	if s.buf.Len() == 0 {
+	if len(s.ends) == 0 {
 		return
 	}
-	if !s.put(s.buf.Bytes()) {
-		s.missing += s.waiting
+	n, err := s.f.WriteAt(s.buf.Bytes(), s.good)
+	written := len(s.ends)
+	if err != nil {
+		written, _ = slices.BinarySearch(s.ends, n+1)
+		s.why = err
 	}
-	s.buf.Reset()
-	s.waiting = 0
-}
-
-// note says in the log how many entries are missing.
-func (s *Spool) note() bool {
-	kept := bytes.Clone(s.buf.Bytes())
-	waiting := s.waiting
-	s.buf.Reset()
-	if err := s.add(s.last, Warning, fmt.Sprintf("%d lines of the log are missing here: the disk was full", s.missing), nil); err != nil {
-		return false
+	lost := len(s.ends) - written
+	if written > 0 {
+		s.good += int64(s.ends[written-1])
+		if s.noted {
+			s.missing = 0
+		}
+	} else if s.noted {
+		lost-- // the note itself
 	}
-	ok := s.put(s.buf.Bytes())
-	s.buf.Reset()
-	s.buf.Write(kept)
-	s.waiting = waiting
-	if ok {
-		s.missing = 0
-	}
-	return ok
-}
-
-// put writes whole frames, or nothing.
-func (s *Spool) put(frames []byte) bool {
-	if _, err := s.f.WriteAt(frames, s.good); err != nil {
+	if err != nil {
 		_ = s.f.Truncate(s.good)
-		return false
 	}
-	s.good += int64(len(frames))
-	return true
+	s.missing += lost
+	s.buf.Reset()
+	s.ends, s.noted = s.ends[:0], false
+}
+
+// finish flushes, and says what is missing at the end.
+func (s *Spool) finish() {
+	s.flush()
+	if s.missing == 0 {
+		return
+	}
+	if s.frame(s.last, Warning, s.note(), nil) == nil {
+		s.noted = true
+		s.flush()
+	}
 }
 
 // Sync makes what was appended survive a power cut.
 func (s *Spool) Sync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flush()
-	return s.f.Sync()
+	s.finish()
+	if err := s.f.Sync(); err != nil || s.named {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(s.f.Name()))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	s.named = true
+	return dir.Sync()
 }
 
 // Close flushes and closes the file.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flush()
+	s.finish()
 	return s.f.Close()
 }
 

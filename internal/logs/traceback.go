@@ -1,54 +1,107 @@
 package logs
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // maxTraceback is how much of a traceback is kept, as the original did: the
 // innermost frames.
 const maxTraceback = 2048
 
-const tracebackHead = "Traceback (most recent call last)"
+const (
+	tracebackHead = "Traceback (most recent call last)"
+	groupHead     = "+ Exception Group " + tracebackHead
+)
 
 // Traceback keeps the last Python traceback among the lines it is shown. The
 // zero value is ready.
 type Traceback struct {
-	lines []string
-	open  bool
-	done  string
+	lines  []string // of the one that is open, or was last
+	open   bool     // its exception has not come
+	group  bool     // it is a group's: every line is indented, and dashes end it
+	bare   bool     // it has frames but no head, as a syntax error of the main file
+	indent string   // before the head, and before every line
+	done   string
 }
 
 // Add shows it a line, or several in one text.
 func (t *Traceback) Add(text string) {
+	ended := false // a traceback, within this text
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		t.line(strings.TrimRight(line, "\r"))
+		line = strings.TrimRight(line, "\r")
+		was := t.open
+		t.line(line)
+		switch {
+		case t.open:
+			ended = false
+		case was && len(t.lines) > 0:
+			ended = true
+		case ended && line != "" && !joins(line):
+			// More of the exception's message.
+			t.lines = append(t.lines, line)
+			t.finish()
+		}
 	}
 }
 
 func (t *Traceback) line(line string) {
+	trimmed := strings.TrimLeft(line, " \t")
 	switch {
-	case strings.HasPrefix(strings.TrimSpace(line), tracebackHead):
+	case strings.HasPrefix(trimmed, groupHead), strings.HasPrefix(trimmed, tracebackHead):
 		if !t.open || !chained(t.lines) {
 			t.lines = nil
 		}
-		t.open = true
-		t.lines = append(t.lines, line)
+		t.open, t.bare, t.group = true, false, strings.HasPrefix(trimmed, groupHead)
+		t.indent = line[:len(line)-len(trimmed)]
+		if t.group {
+			t.indent = ""
+		}
+		t.lines = append(t.lines, strings.TrimPrefix(line, t.indent))
 	case !t.open:
-		// "During handling of the above exception …" joins two tracebacks.
-		if len(t.lines) > 0 && (line == "" || joins(line)) {
-			t.lines = append(t.lines, line)
-			t.open = joins(line)
+		switch {
+		case len(t.lines) > 0 && (line == "" || joins(trimmed)):
+			// "During handling of the above exception …" joins two tracebacks.
+			t.lines = append(t.lines, trimmed)
+			t.open = trimmed != ""
+		case strings.HasPrefix(line, "  File \""):
+			t.lines, t.open, t.bare, t.group, t.indent = []string{line}, true, true, false, ""
 		}
 	default:
-		t.lines = append(t.lines, line)
-		// Frames are indented; the first line that is not names the exception.
-		if line != "" && !strings.HasPrefix(line, " ") && !joins(line) {
-			t.open = false
-			t.done = cutTraceback(strings.Join(t.lines, "\n"))
-		}
+		t.more(strings.TrimPrefix(line, t.indent))
 	}
 	if len(t.lines) > 10_000 {
 		t.lines = t.lines[len(t.lines)-5_000:]
 	}
 }
+
+// more takes a line of the open traceback.
+func (t *Traceback) more(line string) {
+	indented := line == "" || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
+	switch {
+	case t.group:
+		if !indented {
+			t.open = false
+			t.finish()
+			return
+		}
+		t.lines = append(t.lines, line)
+		if dashes := strings.TrimLeft(line, " "); strings.HasPrefix(dashes, "+-") && strings.Trim(dashes, "+-") == "" {
+			t.finish() // perhaps of an inner group only: it goes on if there is more
+		}
+	case indented || joins(line):
+		t.lines = append(t.lines, line)
+	case t.bare && !strings.HasPrefix(line, "SyntaxError") && !strings.HasPrefix(line, "IndentationError") && !strings.HasPrefix(line, "TabError"):
+		t.open, t.lines = false, nil // it was something else
+	default:
+		// Frames are indented; the first line that is not names the exception.
+		t.lines = append(t.lines, line)
+		t.open = false
+		t.finish()
+	}
+}
+
+func (t *Traceback) finish() { t.done = cutTraceback(t.lines) }
 
 func joins(line string) bool {
 	return strings.HasPrefix(line, "During handling of the above exception") || strings.HasPrefix(line, "The above exception was the direct cause")
@@ -66,17 +119,38 @@ func chained(lines []string) bool {
 // String is the last complete traceback, at most 2048 bytes of it.
 func (t *Traceback) String() string { return t.done }
 
-// cutTraceback drops the outermost frames.
-func cutTraceback(s string) string {
+// cutTraceback drops the outermost frames, and the end of a message that has
+// no room.
+func cutTraceback(lines []string) string {
+	s := strings.Join(lines, "\n")
 	if len(s) <= maxTraceback {
 		return s
 	}
 	const gap = tracebackHead + ":\n  [...]\n"
-	tail := s[len(s)-(maxTraceback-len(gap)):]
-	if i := strings.Index(tail, "\n  File "); i >= 0 {
-		tail = tail[i+1:]
-	} else if i := strings.IndexByte(tail, '\n'); i >= 0 {
-		tail = tail[i+1:]
+	// The exception is behind the last line of a frame.
+	last := len(lines) - 1
+	for last > 0 && !strings.HasPrefix(lines[last-1], " ") {
+		last--
 	}
-	return gap + tail
+	exception := strings.Join(lines[last:], "\n")
+	if most := maxTraceback / 2; len(exception) > most {
+		for most > 0 && !utf8.RuneStart(exception[most]) {
+			most--
+		}
+		exception = exception[:most]
+	}
+	frames := strings.Join(lines[:last], "\n")
+	room := maxTraceback - len(gap) - len(exception) - 1
+	if len(frames) > room {
+		frames = frames[len(frames)-room:]
+		if i := strings.Index(frames, "\n  File "); i >= 0 {
+			frames = frames[i+1:]
+		} else if i := strings.IndexByte(frames, '\n'); i >= 0 {
+			frames = frames[i+1:]
+		} else {
+			frames = ""
+		}
+		frames = gap + frames
+	}
+	return strings.TrimSuffix(frames, "\n") + "\n" + exception
 }

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package logs
+
+import "syscall"
+
+const errQuota = syscall.ENOSPC
