@@ -56,7 +56,11 @@ var jobURL = regexp.MustCompile(`^/v1/projects/([^/]+)/jobs(?:/([^/:]+)(?::(\w+)
 
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
-	f.requests = append(f.requests, r.Method+" "+r.URL.EscapedPath())
+	line := r.Method + " " + r.URL.EscapedPath()
+	if r.URL.Query().Get("validateOnly") == "true" {
+		line += " (only asked)"
+	}
+	f.requests = append(f.requests, line)
 	f.mu.Unlock()
 	path := r.URL.EscapedPath()
 	switch m := jobURL.FindStringSubmatch(path); {
@@ -98,6 +102,10 @@ func (f *fake) create(w http.ResponseWriter, r *http.Request) {
 	rid := r.Header.Get("X-Trainyard-Request-Id")
 	if _, there := f.jobs[id]; there && f.ids[rid] != id {
 		refuse(w, 409, "ALREADY_EXISTS", "Field: job.job_id Error: A job with this id already exists.")
+		return
+	}
+	if r.URL.Query().Get("validateOnly") == "true" {
+		answer(w, struct{}{})
 		return
 	}
 	f.ids[rid] = id

@@ -102,6 +102,17 @@ func (o *submitOptions) upload(ctx context.Context, c *client.Client, s config.S
 	if err := p.compare(ctx, c, o.job); err != nil {
 		return err
 	}
+	p.name(doc)
+	if slices.ContainsFunc(p.archives, func(a archive) bool { return !a.present }) {
+		// What the server would refuse is heard before anything is sent.
+		body, err := json.Marshal(doc)
+		if err != nil {
+			return fault.Errorf(fault.Internal, "encode the job: %w", err)
+		}
+		if err := c.Validate(ctx, s.Project, body); err != nil {
+			return err
+		}
+	}
 	bars := o.progress(s.Quiet)
 	for _, a := range p.archives {
 		if a.present {
@@ -113,7 +124,6 @@ func (o *submitOptions) upload(ctx context.Context, c *client.Client, s config.S
 		}
 	}
 	bars.end(true)
-	p.name(doc)
 	return nil
 }
 

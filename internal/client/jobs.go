@@ -45,6 +45,15 @@ func (c *Client) Create(ctx context.Context, project string, document json.RawMe
 	return j, header["X-Trainyard-Warning"], err
 }
 
+// Validate asks whether a job document would be accepted, but for its packages,
+// which need not have been uploaded. Nothing is stored.
+func (c *Client) Validate(ctx context.Context, project string, document json.RawMessage) error {
+	_, _, err := c.call(ctx, request{
+		method: http.MethodPost, path: "/v1/projects/" + url.PathEscape(project) + "/jobs", query: url.Values{"validateOnly": {"true"}}, body: document,
+	})
+	return err
+}
+
 // Get is one job.
 func (c *Client) Get(ctx context.Context, project, id string) (Job, error) {
 	raw, _, err := c.call(ctx, request{method: http.MethodGet, path: jobPath(project, id)})

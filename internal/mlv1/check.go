@@ -1,6 +1,7 @@
 package mlv1
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -184,7 +185,15 @@ func (c *checker) versions(s *job.Spec) {
 		return
 	}
 	warnings, err := c.rules.Runtime(s.RuntimeVersion, s.PythonVersion)
-	if err != nil {
+	switch e, ok := errors.AsType[*fault.Error](err); {
+	case ok && len(e.Violations) > 0: // it says all by itself
+		for _, v := range e.Violations {
+			c.wrong(v.Field, "%s", v.Description)
+		}
+		if c.hint == "" {
+			c.hint = e.Hint
+		}
+	case err != nil:
 		c.refused("runtime_version", fmt.Errorf("%s %w", refusal, err))
 	}
 	c.warnings = append(c.warnings, warnings...)

@@ -48,6 +48,18 @@ func (a *api) create(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.URL.Query().Get("validateOnly") == "true" {
+		// Asked before packages are uploaded: everything is checked but them, and
+		// nothing is stored.
+		_, err := a.Jobs.Job(r.Context(), p.Spec.Key)
+		switch {
+		case err == nil:
+			return nil, exists(nil)
+		case fault.Is(err, fault.NotFound):
+			return struct{}{}, nil
+		}
+		return nil, err
+	}
 	if err := a.stat(r, p.Spec.Packages); err != nil {
 		return nil, err
 	}
