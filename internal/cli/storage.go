@@ -154,7 +154,7 @@ func expand(ctx context.Context, c *client.Client, src place, recursive bool) ([
 			}
 			return nil
 		})
-		if err == nil && len(items) == 0 {
+		if err = missingBucket(err, src.Bucket); err == nil && len(items) == 0 {
 			err = fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", src)
 		}
 		return items, err
@@ -176,7 +176,7 @@ func expand(ctx context.Context, c *client.Client, src place, recursive bool) ([
 	err := c.EachObject(ctx, src.Bucket, prefix, "", func(o *client.Object) error { return add(o, base) })
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, missingBucket(err, src.Bucket)
 	case len(items) == 0 && !(recursive && src.Name == ""):
 		return nil, fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", src)
 	case !recursive:

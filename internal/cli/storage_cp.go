@@ -204,7 +204,15 @@ func isFolder(ctx context.Context, c *client.Client, l place) (bool, error) {
 	if errors.Is(err, found) {
 		return true, nil
 	}
-	return false, err
+	return false, missingBucket(err, l.Bucket)
+}
+
+// missingBucket says how to make the bucket that a listing did not find.
+func missingBucket(err error, bucket string) error {
+	if fault.Is(err, fault.NotFound) {
+		return fault.Errorf(fault.NotFound, "gs://%s bucket does not exist", bucket).WithHint("make it with: trainyard storage buckets create gs://%s", bucket)
+	}
+	return err
 }
 
 func under(l place, rel string) string {
@@ -269,10 +277,7 @@ func upload(ctx context.Context, a *App, c *client.Client, t transfer) error {
 		body = f
 	}
 	_, err := c.WriteObject(ctx, t.to.Bucket, t.to.Name, mime.TypeByExtension(path.Ext(t.to.Name)), body, t.from.Size)
-	if fault.Is(err, fault.NotFound) {
-		return fault.Errorf(fault.NotFound, "gs://%s bucket does not exist", t.to.Bucket).WithHint("make it with: trainyard storage buckets create gs://%s", t.to.Bucket)
-	}
-	return err
+	return missingBucket(err, t.to.Bucket)
 }
 
 // download writes beside the destination and renames when all has come and the

@@ -109,7 +109,7 @@ func list(ctx context.Context, c *client.Client, l place, recursive bool, fn fun
 		found = true
 		return fn(o)
 	})
-	if err == nil && !found && l.Name != "" {
+	if err = missingBucket(err, l.Bucket); err == nil && !found && l.Name != "" {
 		err = fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", l)
 	}
 	return err
