@@ -83,6 +83,7 @@ func FuzzLines(f *testing.F) {
 	f.Add("E0327 20:13:23.123456789     123 a.cc:42] refused")
 	f.Add(`{"message":"hi","severity":"INFO","created":1474392504.00175}`)
 	f.Fuzz(func(t *testing.T, line string) {
+		line, _, _ = strings.Cut(line, "\n")
 		sev, msg, fields := ParseLine(false, line)
 		if _, ok := severityOrder[sev]; !ok || !strings.HasSuffix(line, msg) || fields != nil && !json.Valid(fields) {
 			t.Errorf("ParseLine(%q) = %s, %q, %s", line, sev, msg, fields)

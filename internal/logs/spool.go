@@ -116,11 +116,7 @@ func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMes
 	for len(msg) > 0 {
 		part := msg
 		if len(part) > maxMessage {
-			cut := maxMessage
-			for cut > maxMessage-utf8.UTFMax && !utf8.RuneStart(part[cut]) {
-				cut--
-			}
-			part = part[:cut]
+			part = part[:runeBefore(part, maxMessage)]
 		}
 		msg = msg[len(part):]
 		if err := s.add(t, sev, part, fields); err != nil {

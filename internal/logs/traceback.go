@@ -9,6 +9,9 @@ import (
 // innermost frames.
 const maxTraceback = 2048
 
+// maxLines is how many lines are held for it; only the end of them is shown.
+const maxLines = 500
+
 const (
 	tracebackHead = "Traceback (most recent call last)"
 	groupHead     = "+ Exception Group " + tracebackHead
@@ -27,22 +30,34 @@ type Traceback struct {
 
 // Add shows it a line, or several in one text.
 func (t *Traceback) Add(text string) {
-	ended := false // a traceback, within this text
+	ended, more := false, 0 // a traceback, within this text, and what came behind it
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		line = strings.TrimRight(line, "\r")
+		if len(line) > maxTraceback {
+			line = line[:runeBefore(line, maxTraceback)]
+		}
 		was := t.open
 		t.line(line)
 		switch {
 		case t.open:
 			ended = false
 		case was && len(t.lines) > 0:
-			ended = true
-		case ended && line != "" && !joins(line):
+			ended, more = true, 0
+		case ended && line != "" && !joins(line) && more < maxTraceback:
 			// More of the exception's message.
 			t.lines = append(t.lines, line)
+			more += len(line) + 1
 			t.finish()
 		}
 	}
+}
+
+// runeBefore is the border of a rune in s at n, or just before.
+func runeBefore(s string, n int) int {
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return n
 }
 
 func (t *Traceback) line(line string) {
@@ -70,8 +85,8 @@ func (t *Traceback) line(line string) {
 	default:
 		t.more(strings.TrimPrefix(line, t.indent))
 	}
-	if len(t.lines) > 10_000 {
-		t.lines = t.lines[len(t.lines)-5_000:]
+	if len(t.lines) > 2*maxLines {
+		t.lines = append(t.lines[:0], t.lines[len(t.lines)-maxLines:]...)
 	}
 }
 
@@ -133,11 +148,8 @@ func cutTraceback(lines []string) string {
 		last--
 	}
 	exception := strings.Join(lines[last:], "\n")
-	if most := maxTraceback / 2; len(exception) > most {
-		for most > 0 && !utf8.RuneStart(exception[most]) {
-			most--
-		}
-		exception = exception[:most]
+	if len(exception) > maxTraceback/2 {
+		exception = exception[:runeBefore(exception, maxTraceback/2)]
 	}
 	frames := strings.Join(lines[:last], "\n")
 	room := maxTraceback - len(gap) - len(exception) - 1

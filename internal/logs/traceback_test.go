@@ -123,6 +123,20 @@ func TestALongTracebackLosesItsOutermostFrames(t *testing.T) {
 	}
 }
 
+func TestAFloodOfLinesCostsATracebackLittle(t *testing.T) {
+	var tb Traceback
+	tb.Add(simple + strings.Repeat("\nmore", 1_000_000))
+	tb.Add(strings.TrimSuffix(simple, "\nValueError: no") + strings.Repeat("\n  frame", 1_000_000))
+	tb.Add(strings.Repeat("  y", 1<<20))
+	tb.Add(strings.Repeat(group+"\n", 10_000))
+	if len(tb.lines) > 2*maxLines {
+		t.Errorf("%d lines are held", len(tb.lines))
+	}
+	if tb.Add(strings.Repeat("\n", 100_000) + simple); tb.String() != simple {
+		t.Errorf("at last:\n%s", tb.String())
+	}
+}
+
 func FuzzTraceback(f *testing.F) {
 	for _, s := range []string{simple, chainedTwo, syntax, bare, group} {
 		f.Add(s + "\n" + simple)

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
@@ -27,7 +26,7 @@ type Lines interface {
 // New is the handler for /v2/….
 func New(l Lines, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.EscapedPath() != "/v2/entries:list" || r.Method != http.MethodPost {
+		if r.URL.Path != "/v2/entries:list" || r.Method != http.MethodPost {
 			refuse(w, log, fault.Errorf(fault.NotFound, "%s %s is not served; of the logging API, POST /v2/entries:list is", r.Method, r.URL.Path))
 			return
 		}
@@ -165,7 +164,7 @@ var statuses = map[fault.Kind]struct {
 
 func refuse(w http.ResponseWriter, log *slog.Logger, err error) {
 	if errors.Is(err, context.Canceled) {
-		return // the client has gone
+		err = fault.Errorf(fault.Unavailable, "the server is stopping: %w", err) // or the client has gone
 	}
 	kind, msg := fault.KindOf(err), err.Error()
 	if kind == fault.Internal {
@@ -173,13 +172,15 @@ func refuse(w http.ResponseWriter, log *slog.Logger, err error) {
 		log.Error("listing log entries failed", "request", id, "err", err)
 		msg = "internal error (request " + id + ")"
 	}
+	if hint := fault.HintOf(err); hint != "" && kind != fault.Internal {
+		msg += " (" + hint + ")"
+	}
 	s := statuses[kind]
 	write(w, s.code, map[string]any{"error": map[string]any{"code": s.code, "message": msg, "status": s.name}})
 }
 
 func write(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(v)
 }
