@@ -18,6 +18,8 @@ const (
 	// flushEvery is the least time between two writes of the log. A line that
 	// comes alone is written at once, those of a flood together.
 	flushEvery = 5 * time.Millisecond
+	// oldest is how old a record's own time may be to be the entry's.
+	oldest = 100 * time.Millisecond
 )
 
 // book is the run's log: the spool, and what the exit record needs of it.
@@ -87,8 +89,9 @@ func (b *book) record(raw []byte) {
 		b.line(raw, true)
 		return
 	}
-	// A program may set its records' times as it likes; the log's go forward.
-	if now := time.Now(); t.IsZero() || t.After(now) || now.Sub(t) > time.Minute {
+	// A program may set its records' times as it likes, and readers ask for what
+	// is a moment old and never look back: an entry must not appear behind them.
+	if now := time.Now(); t.IsZero() || t.After(now) || now.Sub(t) > oldest {
 		t = now
 	}
 	b.append(t.UTC(), sev, msg, fields)
