@@ -52,6 +52,7 @@ type Spool struct {
 	ends    []int        // guarded by mu; where each frame in buf ends
 	noted   bool         // guarded by mu; the first frame in buf says what is missing
 	seq     uint64       // guarded by mu; of the last entry
+	id      []byte       // guarded by mu; room for an InsertID
 	last    time.Time    // guarded by mu; time of the last entry
 	missing int          // guarded by mu; entries that could not be written
 	why     error        // guarded by mu; of the last write that failed
@@ -69,7 +70,7 @@ func OpenSpool(path, task, trial, idPrefix string) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{task: task, trial: trial, prefix: idPrefix, f: f}
+	s := &Spool{task: clean(task), trial: clean(trial), prefix: clean(idPrefix), f: f}
 	r := newFrames(f, 0)
 	for {
 		e, err := r.next()
@@ -119,9 +120,7 @@ func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMes
 			part = part[:runeBefore(part, maxMessage)]
 		}
 		msg = msg[len(part):]
-		if err := s.add(t, sev, part, fields); err != nil {
-			return err
-		}
+		s.add(t, sev, part, fields)
 	}
 	if s.buf.Len() >= flushSize {
 		s.flush()
@@ -130,14 +129,12 @@ func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMes
 }
 
 // add is called with mu held. What is missing is said before anything else.
-func (s *Spool) add(t time.Time, sev Severity, msg string, fields json.RawMessage) error {
+func (s *Spool) add(t time.Time, sev Severity, msg string, fields json.RawMessage) {
 	if s.missing > 0 && len(s.ends) == 0 {
-		if err := s.frame(s.last, Warning, s.note(), nil); err != nil {
-			return err
-		}
+		s.frame(s.last, Warning, s.note(), nil)
 		s.noted = true
 	}
-	return s.frame(t, sev, msg, fields)
+	s.frame(t, sev, msg, fields)
 }
 
 func (s *Spool) note() string {
@@ -152,26 +149,15 @@ func (s *Spool) note() string {
 }
 
 // frame is called with mu held.
-func (s *Spool) frame(t time.Time, sev Severity, msg string, fields json.RawMessage) error {
+func (s *Spool) frame(t time.Time, sev Severity, msg string, fields json.RawMessage) {
 	if t.Before(s.last) {
 		t = s.last
 	}
-	e := Entry{Task: s.task, Trial: s.trial, Time: t.UTC(), Severity: sev, Message: msg, Fields: fields, InsertID: fmt.Sprintf("%s%012x", s.prefix, s.seq+1)}
-	b, err := json.Marshal(e)
-	if err != nil && fields != nil {
-		e.Fields = nil // what is no JSON must not cost the line
-		b, err = json.Marshal(e)
-	}
-	if err != nil {
-		return fmt.Errorf("encode a log entry: %w", err)
-	}
 	s.last = t
 	s.seq++
-	fmt.Fprintf(&s.buf, "%08x ", crc32.Checksum(b, castagnoli))
-	s.buf.Write(b)
-	s.buf.WriteByte('\n')
+	s.id = fmt.Appendf(s.id[:0], "%s%012x", s.prefix, s.seq)
+	appendFrame(&s.buf, &Entry{Task: s.task, Trial: s.trial, Time: t, Severity: sev, Message: msg, Fields: fields, InsertID: string(s.id)})
 	s.ends = append(s.ends, s.buf.Len())
-	return nil
 }
 
 // Flush hands what was appended to the operating system, where readers see it.
@@ -216,10 +202,9 @@ func (s *Spool) finish() {
 	if s.missing == 0 {
 		return
 	}
-	if s.frame(s.last, Warning, s.note(), nil) == nil {
-		s.noted = true
-		s.flush()
-	}
+	s.frame(s.last, Warning, s.note(), nil)
+	s.noted = true
+	s.flush()
 }
 
 // Sync makes what was appended survive a power cut.

@@ -279,6 +279,24 @@ func TestSeveralGoroutinesAppend(t *testing.T) {
 	}
 }
 
+func FuzzAFrameIsReadAsItWasWritten(f *testing.F) {
+	f.Add("master-replica-0", "3", int64(5), "ü \x01\x1f\"\\\n\t\u2028<", `{"a": [1, "x"]}`)
+	f.Add("", "", int64(-1), "", "{broken\n")
+	f.Fuzz(func(t *testing.T, task, trial string, at int64, msg, fields string) {
+		in := Entry{Task: clean(task), Trial: clean(trial), Time: time.Unix(0, at).UTC(), Severity: Info, Message: clean(msg), Fields: json.RawMessage(strings.ToValidUTF8(fields, "?")), InsertID: "x"}
+		var buf bytes.Buffer
+		buf.WriteString("before")
+		appendFrame(&buf, &in)
+		out, ok := parseFrame(buf.Bytes()[len("before"):])
+		if !ok || bytes.Count(buf.Bytes(), []byte("\n")) != 1 {
+			t.Fatalf("%+v is written as %q", in, buf.Bytes())
+		}
+		if out.Task != in.Task || out.Trial != in.Trial || !out.Time.Equal(in.Time) || out.Severity != Info || out.Message != in.Message || out.InsertID != "x" || (len(out.Fields) > 0) != json.Valid(in.Fields) {
+			t.Errorf("%+v is read as %+v", in, out)
+		}
+	})
+}
+
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte("junk\n"), "message")
 	f.Add([]byte("00000000 {}\n\x00"), "a\x00\xff")
