@@ -75,12 +75,16 @@ func (s *Store) commitCreates(ctx context.Context) {
 		}
 		answers := make([]created, len(group))
 		err := s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
+			if len(group) == 1 {
+				answers[0] = s.insert(ctx, tx, group[0].new)
+				return answers[0].err
+			}
 			for i, c := range group {
 				// A savepoint each: one that is refused leaves the others alone.
 				if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
 					return err
 				}
-				answers[i] = insert(ctx, tx, c.new)
+				answers[i] = s.insert(ctx, tx, c.new)
 				if err := answers[i].err; err != nil {
 					if _, gone := tx.ExecContext(ctx, "ROLLBACK TO one"); gone != nil {
 						return err // it ended the transaction, as a full disk does
@@ -119,8 +123,28 @@ func (s *Store) commitCreates(ctx context.Context) {
 	}
 }
 
-func insert(ctx context.Context, tx *sql.Tx, n New) created {
-	was, err := scanJob(tx.QueryRowContext(ctx, selectJob+" WHERE project = ? AND id = ?", n.Spec.Key.Project, n.Spec.Key.ID))
+// statements are what a create needs, prepared: reading the SQL takes longer
+// than carrying it out.
+type statements struct{ byKey, bySeq, insert *sql.Stmt }
+
+func prepare(ctx context.Context, db *sql.DB) (st statements, err error) {
+	for _, p := range []struct {
+		to   **sql.Stmt
+		text string
+	}{
+		{&st.byKey, selectJob + " WHERE project = ? AND id = ?"},
+		{&st.bySeq, selectJob + " WHERE seq = ?"},
+		{&st.insert, `INSERT INTO jobs (project, id, spec, document, wire, labels, state, created, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+	} {
+		if *p.to, err = db.PrepareContext(ctx, p.text); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, n New) created {
+	was, err := scanJob(tx.StmtContext(ctx, s.add.byKey).QueryRowContext(ctx, n.Spec.Key.Project, n.Spec.Key.ID))
 	switch {
 	case err == nil && n.RequestID != "" && was.RequestID == n.RequestID:
 		return created{job: was}
@@ -137,7 +161,7 @@ func insert(ctx context.Context, tx *sql.Tx, n New) created {
 		return created{err: err}
 	}
 	now := time.Now()
-	res, err := tx.ExecContext(ctx, `INSERT INTO jobs (project, id, spec, document, wire, labels, state, created, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	res, err := tx.StmtContext(ctx, s.add.insert).ExecContext(ctx,
 		n.Spec.Key.Project, n.Spec.Key.ID, string(specJSON), string(n.Document), n.Wire, toJSON(labels), job.Queued, stamp(now), n.RequestID)
 	if err != nil {
 		return created{err: err}
@@ -149,7 +173,7 @@ func insert(ctx context.Context, tx *sql.Tx, n New) created {
 	if err := insertEvents(ctx, tx, seq, n.Events, now); err != nil {
 		return created{err: err}
 	}
-	j, err := scanJob(tx.QueryRowContext(ctx, selectJob+" WHERE seq = ?", seq))
+	j, err := scanJob(tx.StmtContext(ctx, s.add.bySeq).QueryRowContext(ctx, seq))
 	return created{job: j, made: true, err: err}
 }
 

@@ -30,6 +30,7 @@ type Store struct {
 	write   *sql.DB
 	read    *sql.DB
 	creates chan create
+	add     statements
 	log     *slog.Logger
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -62,6 +63,11 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 		return nil, s.translate(err)
 	}
 	if s.read, err = open(path, 3, "rw"); err != nil {
+		s.write.Close()
+		return nil, s.translate(err)
+	}
+	if s.add, err = prepare(ctx, s.write); err != nil {
+		s.read.Close()
 		s.write.Close()
 		return nil, s.translate(err)
 	}

@@ -111,6 +111,10 @@ func (s suite) model() {
 				t.Fatalf("the store has %+v, the model %+v", j, m)
 			}
 		}
+		work, err := s.s.Unfinished(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for id, m := range models {
 			k := job.Key{Project: project, ID: id}
 			as, err := s.s.Attempts(ctx, k)
@@ -134,10 +138,6 @@ func (s suite) model() {
 			}
 			if len(events) != len(texts) || !maps.Equal(texts, m.events) {
 				t.Fatalf("events %v, want %v", texts, m.events)
-			}
-			work, err := s.s.Unfinished(ctx)
-			if err != nil {
-				t.Fatal(err)
 			}
 			at := slices.IndexFunc(work, func(w job.Work) bool { return w.Key == k })
 			if (at < 0) != m.cleaned {
