@@ -40,9 +40,12 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 		return err
 	}
 	if o.timeline {
-		events, err := c.Timeline(ctx, s.Project, o.job)
+		events, waiting, err := c.Timeline(ctx, s.Project, o.job)
 		if err != nil {
 			return err
+		}
+		if waiting != "" {
+			o.Say("The job is %s.", waiting)
 		}
 		return o.printTimeline(events)
 	}

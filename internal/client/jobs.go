@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"google.golang.org/api/ml/v1"
@@ -116,16 +117,25 @@ func (c *Client) PatchLabels(ctx context.Context, project, id string, labels map
 	return c.job(raw)
 }
 
-// Timeline is what happened to a job, in order.
-func (c *Client) Timeline(ctx context.Context, project, id string) ([]job.Event, error) {
+// Timeline is what happened to a job, by time, and why it waits if it does.
+func (c *Client) Timeline(ctx context.Context, project, id string) (events []job.Event, waiting string, err error) {
 	raw, _, err := c.call(ctx, request{method: http.MethodGet, path: jobPath(project, id) + ":timeline"})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	v, err := decode[struct {
-		Events []job.Event `json:"events"`
+		Events []struct {
+			job.Event
+			Seconds float64 `json:"seconds"`
+		} `json:"events"`
+		Waiting string `json:"waiting"`
 	}](c, raw)
-	return v.Events, err
+	for _, e := range v.Events {
+		e.Took = time.Duration(e.Seconds * float64(time.Second))
+		events = append(events, e.Event)
+	}
+	slices.SortStableFunc(events, func(a, b job.Event) int { return a.Time.Compare(b.Time) })
+	return events, v.Waiting, err
 }
 
 // ServerInfo is what a server says of itself.
