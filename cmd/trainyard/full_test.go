@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// TestAFullDiskIsSaidAndNothingIsLost runs a server on a disk of 32 MiB. What
+// does not fit is 507, health says so, and when there is room again everything
+// that was acknowledged is there.
+func TestAFullDiskIsSaidAndNothingIsLost(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("SKIPPED: only root can mount a small disk")
+	}
+	disk := filepath.Join(t.TempDir(), "disk")
+	if err := os.Mkdir(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED: cannot mount a tmpfs: %v %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	y := newYard(t)
+	y.stop()
+	y.dir = filepath.Join(disk, "yard")
+	y.start()
+
+	put := func(name string, size int, length bool) int {
+		var body io.Reader = bytes.NewReader(make([]byte, size))
+		if !length {
+			body = io.MultiReader(body) // no Content-Length
+		}
+		resp, err := http.Post(y.url()+"/upload/storage/v1/b/trainyard-default/o?uploadType=media&name="+name, "application/octet-stream", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	ready := func() int {
+		resp, err := http.Get(y.url() + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if code := put("small", 1000, true); code != 200 {
+		t.Fatalf("a small object: %d", code)
+	}
+	if code := put("large", 64<<20, true); code != 507 {
+		t.Errorf("an object larger than the disk, with its length: %d, want 507", code)
+	}
+	if code := put("large", 64<<20, false); code != 507 {
+		t.Errorf("an object larger than the disk, without its length: %d, want 507", code)
+	}
+	kept := []string{"small"}
+	for i := range 64 {
+		name := fmt.Sprintf("block%d", i)
+		code := put(name, 1<<20, true)
+		if code == 507 {
+			break
+		}
+		if code != 200 {
+			t.Fatalf("%s: %d", name, code)
+		}
+		kept = append(kept, name)
+	}
+	if len(kept) < 10 {
+		t.Errorf("only %d objects fitted on the disk", len(kept))
+	}
+	// The last crumbs, so that nothing can be accepted.
+	for i := 1 << 19; i >= 4096; i /= 2 {
+		for n := 0; put(fmt.Sprintf("crumb%d_%d", i, n), i, true) == 200; n++ {
+		}
+	}
+	if code := ready(); code != http.StatusServiceUnavailable {
+		t.Errorf("readyz on a full disk: %d, want 503", code)
+	}
+	for _, name := range kept[1:] {
+		req, _ := http.NewRequest("DELETE", y.url()+"/storage/v1/b/trainyard-default/o/"+name, nil)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode != http.StatusNoContent {
+			t.Fatalf("deleting %s on a full disk: %v %v", name, resp, err)
+		}
+		resp.Body.Close()
+	}
+	if code := ready(); code != 200 {
+		t.Errorf("readyz with room again: %d", code)
+	}
+	if code := put("after", 1<<20, true); code != 200 {
+		t.Errorf("an object with room again: %d", code)
+	}
+	y.kill()
+	y.start()
+	if got := y.mustRun("storage", "cat", "gs://trainyard-default/small"); len(got) != 1000 {
+		t.Errorf("the small object has %d bytes after all this", len(got))
+	}
+}
+
+// TestACutUploadLeavesNothing cuts an upload in the middle, in each of the ways
+// that announce a length.
+func TestACutUploadLeavesNothing(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	for _, query := range []string{"uploadType=media&name=cut", "uploadType=multipart&name=cut"} {
+		r, w := io.Pipe()
+		req, _ := http.NewRequest("POST", y.url()+"/upload/storage/v1/b/trainyard-default/o?"+query, r)
+		req.ContentLength = 10 << 20
+		req.Header.Set("Content-Type", "multipart/related; boundary=b")
+		go func() {
+			_, _ = io.WriteString(w, "--b\nContent-Type: application/json\n\n{}\n--b\nContent-Type: text/plain\n\nhalf of it")
+			_ = w.CloseWithError(io.ErrUnexpectedEOF)
+		}()
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == 200 {
+				t.Errorf("%s: a cut upload was accepted", query)
+			}
+		}
+		if _, _, err := y.run("storage", "cat", "gs://trainyard-default/cut"); err == nil {
+			t.Errorf("%s: there is an object after a cut upload", query)
+		}
+	}
+}
