@@ -36,6 +36,10 @@ import (
 	"github.com/trainyard/trainyard/internal/store"
 )
 
+// lockPatience is how long a server waits for the one before it to let go of
+// the data directory.
+const lockPatience = 2 * time.Second
+
 // stopGrace is how long the parts of the server may take to stop.
 const stopGrace = 9 * time.Second
 
@@ -49,7 +53,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "data directory %s: %w", s.DataDir, err)
 	}
-	unlock, err := lockData(dir)
+	unlock, err := lockData(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -167,13 +171,17 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 }
 
 // lockData makes this server the only one on a data directory.
-func lockData(dir string) (unlock func(), err error) {
+func lockData(ctx context.Context, dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault.Errorf(fault.Invalid, "cannot make the data directory: %w", err).WithHint("choose another with --data-dir or TRAINYARD_DATA_DIR")
 	}
 	lock := flock.New(filepath.Join(dir, "lock"))
-	ok, err := lock.TryLock()
-	if err != nil {
+	// A process that a killed server was about to start holds its files open for
+	// a moment longer.
+	wait, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	ok, err := lock.TryLockContext(wait, 5*time.Millisecond)
+	if err != nil && wait.Err() == nil {
 		return nil, fault.Errorf(fault.Invalid, "cannot lock the data directory: %w", err)
 	}
 	if !ok {

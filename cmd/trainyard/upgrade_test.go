@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,12 +21,7 @@ func TestANewerCommandLineReplacesAnOlderServer(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-ldflags", "-X main.version=0.1.0 -X main.build=2", "-o", newer, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := freeAddr()
 	y := &yard{t: t, dir: filepath.Join(dir, "data"), addr: addr, out: &lockedBuffer{}}
 	t.Cleanup(y.destroy)
 	run := func(program string, args ...string) (string, string) {

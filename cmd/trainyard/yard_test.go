@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -66,16 +67,25 @@ type yard struct {
 
 func newYard(t *testing.T, args ...string) *yard {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	y := &yard{t: t, dir: filepath.Join(t.TempDir(), "yard"), addr: addr, args: args, out: &lockedBuffer{}}
+	y := &yard{t: t, dir: filepath.Join(t.TempDir(), "yard"), addr: freeAddr(), args: args, out: &lockedBuffer{}}
 	t.Cleanup(y.destroy)
 	y.start()
 	return y
+}
+
+// ports is where the next free port is looked for: below those that the system
+// gives to outgoing connections, which might take a killed server's while it is
+// away.
+var ports atomic.Int32
+
+func freeAddr() string {
+	for {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10000+(os.Getpid()*7+int(ports.Add(1)))%9000)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
 }
 
 func (y *yard) url() string { return "http://" + y.addr }
@@ -118,7 +128,8 @@ func (y *yard) tryStart() error {
 	}()
 	y.done = make(chan error, 1)
 	cmd := y.cmd
-	go func() { <-read; y.done <- cmd.Wait() }()
+	done := y.done
+	go func() { <-read; done <- cmd.Wait(); close(done) }()
 	select {
 	case text, ok := <-line:
 		if !ok {

@@ -61,12 +61,12 @@ func (o Options) follow(w http.ResponseWriter, r *http.Request, j job.Job) {
 	s := newStream(w)
 	defer s.close()
 
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return o.states(ctx, s, j) })
+	g, both := errgroup.WithContext(ctx)
+	g.Go(func() error { return o.states(both, s, j) })
 	if r.URL.Query().Get("logs") != "false" {
 		task := r.URL.Query().Get("task")
 		g.Go(func() error {
-			return o.Lines.Follow(ctx, j.Key, cursor, task, func(e logs.Entry, cursor string) error {
+			return o.Lines.Follow(both, j.Key, cursor, task, func(e logs.Entry, cursor string) error {
 				return s.send("log", cursor, e)
 			})
 		})
