@@ -121,7 +121,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	handler := server.New(server.Options{
 		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs}, Packages: packages{objects}, Rules: rules, Log: log,
 			Position: func(k job.Key) (int64, bool) {
-				_, before, ok := controller.Waiting(k)
+				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
 			}}),
 		Logging: logapi.New(reader, log),
@@ -129,7 +129,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: jobs, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
-			Waiting: func(k job.Key) string { why, _, _ := controller.Waiting(k); return why },
+			Waiting: func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
 		}),
 		Token: token,
 		Ready: func(context.Context) error { return objects.Room(0) },

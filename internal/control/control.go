@@ -38,14 +38,27 @@ type Controller struct {
 	o Options
 
 	// The loop's own; nobody else touches them.
-	items   map[job.Key]*Item
-	watches map[job.Key]context.CancelFunc
-	inbox   chan func()
-	work    sync.WaitGroup
+	items    map[job.Key]*Item
+	order    []*Item // the same, by Seq
+	capacity executor.Capacity
+	watches  map[job.Key]context.CancelFunc
+	inbox    chan func()
+	work     sync.WaitGroup
 
-	mu   sync.Mutex
-	view View // guarded by mu; a copy for questions
+	mu        sync.Mutex
+	standings map[job.Key]standing // guarded by mu; of the jobs that wait
+	asked     time.Time            // guarded by mu; when standings were made
 }
+
+// standing is a waiting job's place.
+type standing struct {
+	reason string
+	before int
+}
+
+// fresh is how old an answer about the queue may be: with thousands of jobs it
+// is not made anew for each question.
+const fresh = 100 * time.Millisecond
 
 // New makes a controller; nothing happens before Run.
 func New(o Options) *Controller {
@@ -66,6 +79,7 @@ func (c *Controller) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return fmt.Errorf("ask the executor for its capacity: %w", err)
 	}
+	c.capacity = capacity
 	list, err := c.o.Store.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("read the unfinished jobs: %w", err)
@@ -102,10 +116,9 @@ func (c *Controller) Run(ctx context.Context, ready func()) error {
 			}
 			delete(held, name)
 		}
-		c.items[w.Key] = it
+		c.add(it)
 	}
 	c.sweep(ctx, held)
-	c.publish(capacity)
 
 	inner, cancel := context.WithCancel(ctx)
 	defer func() {
@@ -125,11 +138,8 @@ func (c *Controller) Run(ctx context.Context, ready func()) error {
 		for _, a := range actions {
 			c.do(inner, a)
 		}
-		if len(actions) > 0 {
-			c.publish(capacity)
-			if c.quick(actions) {
-				continue // what was written may call for more at once
-			}
+		if c.quick(actions) {
+			continue // what was written may call for more at once
 		}
 		if wake.IsZero() {
 			timer.Reset(time.Hour)
@@ -146,7 +156,22 @@ func (c *Controller) Run(ctx context.Context, ready func()) error {
 				(<-c.inbox)()
 			}
 		}
-		c.publish(capacity)
+	}
+}
+
+// add takes a job in; the loop's.
+func (c *Controller) add(it *Item) {
+	c.items[it.Key] = it
+	at, _ := slices.BinarySearchFunc(c.order, it.Seq, func(x *Item, seq int64) int { return cmp.Compare(x.Seq, seq) })
+	c.order = slices.Insert(c.order, at, it)
+}
+
+// remove lets go of a job; the loop's.
+func (c *Controller) remove(it *Item) {
+	delete(c.items, it.Key)
+	at, ok := slices.BinarySearchFunc(c.order, it.Seq, func(x *Item, seq int64) int { return cmp.Compare(x.Seq, seq) })
+	if ok {
+		c.order = slices.Delete(c.order, at, at+1)
 	}
 }
 
@@ -181,33 +206,31 @@ func (c *Controller) send(ctx context.Context, fn func()) bool {
 
 // snapshot is what Decide sees. Only the loop calls it; items are its own.
 func (c *Controller) snapshot(capacity executor.Capacity) View {
-	v := View{Capacity: capacity, Settings: c.o.Settings, Items: make([]*Item, 0, len(c.items))}
-	for _, it := range c.items {
-		v.Items = append(v.Items, it)
-	}
-	slices.SortFunc(v.Items, func(a, b *Item) int { return cmp.Compare(a.Seq, b.Seq) })
-	return v
-}
-
-// publish makes a copy for questions from outside.
-func (c *Controller) publish(capacity executor.Capacity) {
-	v := c.snapshot(capacity)
-	for i, it := range v.Items {
-		copied := *it
-		v.Items[i] = &copied
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.view = v
+	return View{Capacity: capacity, Settings: c.o.Settings, Items: c.order}
 }
 
 // Waiting says why a job waits and how many are before it; ok is false for one
-// that does not wait.
-func (c *Controller) Waiting(key job.Key) (reason string, before int, ok bool) {
+// that does not wait. It asks the loop, and answers "does not wait" when there
+// is none.
+func (c *Controller) Waiting(ctx context.Context, key job.Key) (reason string, before int, ok bool) {
 	c.mu.Lock()
-	v := c.view
-	c.mu.Unlock()
-	return Waiting(v, key)
+	defer c.mu.Unlock()
+	if now := c.o.Now(); now.Sub(c.asked) >= fresh || now.Before(c.asked) {
+		answer := make(chan map[job.Key]standing, 1)
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if !c.send(ctx, func() { answer <- waiting(c.snapshot(c.capacity)) }) {
+			return "", 0, false
+		}
+		select {
+		case c.standings = <-answer:
+			c.asked = now
+		case <-ctx.Done():
+			return "", 0, false
+		}
+	}
+	s, ok := c.standings[key]
+	return s.reason, s.before, ok
 }
 
 // listen takes up jobs that were created or cancelled.
@@ -239,7 +262,7 @@ func (c *Controller) refresh(ctx context.Context, key job.Key) {
 				if it := c.items[key]; it != nil {
 					it.Job.Cancel, it.Job.Version, it.Job.Labels = j.Cancel, j.Version, j.Labels
 				} else if !j.State.Final() && j.Attempt == 0 {
-					c.items[key] = &Item{Work: job.Work{Job: j}}
+					c.add(&Item{Work: job.Work{Job: j}})
 				}
 			})
 			return

@@ -207,33 +207,35 @@ func need(it *Item, v View) job.Need {
 	return sum
 }
 
-// Waiting says why a job has not been started, with its numbers, and how many
-// are before it; ok is false for a job that does not wait.
-func Waiting(v View, key job.Key) (reason string, before int, ok bool) {
+// waiting says of every job that waits why, with its numbers, and how many are
+// before it.
+func waiting(v View) map[job.Key]standing {
+	all := map[job.Key]standing{}
 	free := newRoom(v)
 	for _, it := range admission(v.Items) {
 		if !waits(it) {
 			continue
 		}
-		fits := free.take(it)
-		if it.Key != key {
-			before++
-			continue
+		s := standing{reason: "starting", before: len(all)}
+		if !free.take(it) {
+			s.reason = free.why(it)
 		}
-		if fits {
-			return "starting", before, true
-		}
-		if free.blocked != it {
-			return fmt.Sprintf("waiting behind %s: jobs start in order, and that one does not fit yet", free.blocked.Key.ID), before, true
-		}
-		if m := v.Settings.MaxParallel; m > 0 {
-			return fmt.Sprintf("waiting for one of %d jobs to end (max-parallel-jobs)", m), before, true
-		}
-		n := need(it, v)
-		return fmt.Sprintf("waiting for %s: %s free of %s", size(n.CPUs, n.Memory, n.GPUs), size(max(free.cpus, 0), max(free.memory, 0), max(free.gpus, 0)),
-			size(v.Capacity.CPUs, v.Capacity.Memory, v.Capacity.GPUs)), before, true
+		all[it.Key] = s
 	}
-	return "", 0, false
+	return all
+}
+
+// why says what a job waits for that was refused.
+func (r *room) why(it *Item) string {
+	if r.blocked != it {
+		return fmt.Sprintf("waiting behind %s: jobs start in order, and that one does not fit yet", r.blocked.Key.ID)
+	}
+	if m := r.v.Settings.MaxParallel; m > 0 {
+		return fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", m)
+	}
+	n := need(it, r.v)
+	return fmt.Sprintf("waiting for %s: %s free of %s", size(n.CPUs, n.Memory, n.GPUs), size(max(r.cpus, 0), max(r.memory, 0), max(r.gpus, 0)),
+		size(r.v.Capacity.CPUs, r.v.Capacity.Memory, r.v.Capacity.GPUs))
 }
 
 func size(cpus float64, memory int64, gpus int) string {

@@ -115,7 +115,7 @@ func (c *Controller) apply(ctx context.Context, it *Item, change job.Change) {
 	}
 	if change.Cleaned {
 		c.unwatch(it.Key)
-		delete(c.items, it.Key)
+		c.remove(it)
 		return
 	}
 	it.Job = j
