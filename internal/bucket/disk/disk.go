@@ -144,6 +144,9 @@ func (s *Store) Close() error {
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
+// Swept waits until the sweep that Open began has ended.
+func (s *Store) Swept() { s.sweeping.Wait() }
+
 // tx runs fn in a write transaction.
 func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)

@@ -14,6 +14,13 @@ import (
 
 const maxPage = 1000
 
+// A page token is a name, and whether the page begins with it or with the
+// prefix that it is.
+const (
+	fromHere   = 'h'
+	fromPrefix = 'p'
+)
+
 // List implements bucket.Store. A prefix that is given out is stepped over in
 // the index, not read through.
 func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (page bucket.Page, err error) {
@@ -30,19 +37,29 @@ func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (pa
 			return page, err
 		}
 	}
+	given := "" // an object that the page before has, but whose prefix it has not
 	from := max(q.Prefix, q.StartOffset)
 	if q.Token != "" {
 		after, err := base64.RawURLEncoding.DecodeString(q.Token)
-		if err != nil || len(after) == 0 {
+		if err != nil || len(after) < 2 || after[0] != fromHere && after[0] != fromPrefix {
 			return page, fault.Errorf(fault.Invalid, "page token %q is not one that this server gave", q.Token)
 		}
-		from = max(from, string(after))
+		from = max(from, string(after[1:]))
+		if after[0] == fromPrefix {
+			given = string(after[1:])
+		}
 	}
 	end, bounded := successor(q.Prefix)
 	if q.EndOffset != "" && (!bounded || q.EndOffset < end) {
 		end, bounded = q.EndOffset, true
 	}
-	next := func(name string) { page.Next = base64.RawURLEncoding.EncodeToString([]byte(name)) }
+	next := func(name string) {
+		kind := byte(fromHere)
+		if len(page.Objects) > 0 && page.Objects[len(page.Objects)-1].Name == name || name == given {
+			kind = fromPrefix
+		}
+		page.Next = base64.RawURLEncoding.EncodeToString(append([]byte{kind}, name...))
+	}
 	full := func() bool { return len(page.Objects)+len(page.Prefixes) == limit }
 	lastPrefix := ""
 	for from != "" || !bounded || from < end {
@@ -64,7 +81,7 @@ func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (pa
 				if q.Delimiter != "" {
 					if i := strings.Index(last[len(q.Prefix):], q.Delimiter); i >= 0 {
 						prefix := last[:len(q.Prefix)+i+len(q.Delimiter)]
-						if last == prefix && q.IncludeTrailingDelimiter {
+						if last == prefix && q.IncludeTrailingDelimiter && last != given {
 							if full() {
 								next(last)
 								return "", nil
