@@ -60,8 +60,11 @@ func (a *agent) environ(env Env) []string {
 		"TRAINYARD_ENDPOINT":    a.relay.URL(),
 		"TRAINYARD_PROJECT":     string(a.task.Job.Project),
 		"STORAGE_EMULATOR_HOST": a.relay.URL(),
-		"GOOGLE_CLOUD_PROJECT":  string(a.task.Job.Project),
-		"CLOUDSDK_CORE_PROJECT": string(a.task.Job.Project),
+		// gcsfs from 2026 on asks for a bucket's kind by gRPC over TLS first, which
+		// no emulator speaks, and waits a minute for it.
+		"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+		"GOOGLE_CLOUD_PROJECT":              string(a.task.Job.Project),
+		"CLOUDSDK_CORE_PROJECT":             string(a.task.Job.Project),
 
 		"CLOUD_ML_JOB_ID":     string(a.task.Job.ID),
 		"CLOUD_ML_PROJECT_ID": string(a.task.Job.Project),

@@ -151,6 +151,7 @@ func runServerEnv(ctx context.Context, a *App) error {
 	export("CLOUDSDK_CORE_PROJECT", s.Project)
 	export("GOOGLE_CLOUD_PROJECT", s.Project)
 	export("STORAGE_EMULATOR_HOST", endpoint)
+	export("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false") // see agent: it would wait for gRPC
 	if s.TokenFile != "" {
 		file, err := filepath.Abs(s.TokenFile)
 		if err != nil {

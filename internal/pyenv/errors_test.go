@@ -123,7 +123,7 @@ func TestStoppingEndsAHangingBuild(t *testing.T) {
 	pkg := sdist(t, "app", "1.0", "", map[string]string{"setup.py": "import sys, time\nprint('hanging now', file=sys.stderr, flush=True)\ntime.sleep(600)\n"})
 	begin := time.Now()
 	_, err := c.Prepare(ctx, Request{Packages: []File{pkg}}, func(s string) {
-		if strings.Contains(s, "hanging now") {
+		if strings.HasPrefix(s, "Building the package: ") {
 			cancel()
 		}
 	})

@@ -330,6 +330,9 @@ func (a *api) compose(w http.ResponseWriter, c *call, cond bucket.Conditions) er
 type jsonNumber int64
 
 func (n *jsonNumber) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	v, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 64)
 	*n = jsonNumber(v)
 	return err

@@ -232,6 +232,12 @@ func (a *api) session(w http.ResponseWriter, c *call, id string) error {
 	}
 	w.Header().Set("X-GUploader-UploadID", id)
 	w.Header().Set("Content-Length", "0")
+	if c.Header.Get("X-GUploader-No-308") == "yes" {
+		// Clients whose HTTP library would follow a 308 ask for it in a header.
+		w.Header().Set("X-HTTP-Status-Code-Override", "308")
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	w.WriteHeader(http.StatusPermanentRedirect) // 308, as the API means it: resume incomplete
 	return nil
 }

@@ -1,0 +1,365 @@
+package storageapi_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/googleapi"
+	"google.golang.org/api/iterator"
+	"google.golang.org/api/option"
+
+	"github.com/trainyard/trainyard/internal/bucket"
+	"github.com/trainyard/trainyard/internal/bucket/disk"
+	"github.com/trainyard/trainyard/internal/server/storageapi"
+)
+
+// serve is the API over a driver in a temporary folder, with a bucket "box".
+func serve(t *testing.T) *httptest.Server {
+	t.Helper()
+	s, err := disk.Open(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if _, err := s.CreateBucket(t.Context(), bucket.Bucket{Name: "box", Project: "demo"}); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(storageapi.New(storageapi.Options{Store: s, Room: s.Room, Project: "demo", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// ask sends a request and gives status, headers and body.
+func ask(t *testing.T, method, url, body string, header ...string) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(b)
+}
+
+// TestGcloudsMultipart is spec 8.2 to the byte: a boundary in single quotes,
+// bare line feeds, the name in the query.
+func TestGcloudsMultipart(t *testing.T) {
+	s := serve(t)
+	for _, content := range []string{"hello", "ends in a line\n", "", "--not the boundary\n\r\n--===", strings.Repeat("x", 300_000)} {
+		body := "--===============5==\nContent-Type: application/json\nMIME-Version: 1.0\n\n{\"size\": \"5\"}\n--===============5==\nContent-Type: application/x-tar\nMIME-Version: 1.0\nContent-Transfer-Encoding: binary\n\n" + content + "\n--===============5==--"
+		code, _, answer := ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?alt=json&name=p%2Fx.tar.gz&uploadType=multipart", body, "Content-Type", "multipart/related; boundary='===============5=='")
+		if code != 200 || !strings.Contains(answer, fmt.Sprintf(`"size":"%d"`, len(content))) || !strings.Contains(answer, `"name":"p/x.tar.gz"`) || !strings.Contains(answer, `"contentType":"application/x-tar"`) {
+			t.Fatalf("%d %s", code, answer)
+		}
+		if code, _, got := ask(t, "GET", s.URL+"/storage/v1/b/box/o/p%2Fx.tar.gz?alt=media", ""); code != 200 || got != content {
+			t.Errorf("%d bytes came back of %d: %q", len(got), len(content), got[:min(len(got), 50)])
+		}
+	}
+	// Cut before the closing boundary: nothing.
+	code, _, _ := ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?name=cut&uploadType=multipart", "--b\n\n{}\n--b\n\nhalf", "Content-Type", "multipart/related; boundary=b")
+	if code != 400 {
+		t.Errorf("a cut body: %d", code)
+	}
+	if code, _, _ := ask(t, "GET", s.URL+"/storage/v1/b/box/o/cut", ""); code != 404 {
+		t.Errorf("after a cut body: %d", code)
+	}
+}
+
+func TestResumableSessions(t *testing.T) {
+	s := serve(t)
+	for _, path := range []string{"/upload", "/resumable/upload"} {
+		code, h, _ := ask(t, "POST", s.URL+path+"/storage/v1/b/box/o?uploadType=resumable&name=r", `{"size": "10"}`, "X-Upload-Content-Type", "a/b", "X-Upload-Content-Length", "10")
+		at := h.Get("Location")
+		if code != 200 || !strings.HasPrefix(at, s.URL+path) {
+			t.Fatalf("start: %d %s", code, at)
+		}
+		if code, h, _ := ask(t, "PUT", at, "", "Content-Range", "bytes */10"); code != 308 || h.Get("Range") != "" {
+			t.Errorf("status at the start: %d %q", code, h.Get("Range"))
+		}
+		if code, h, _ := ask(t, "PUT", at, "01234", "Content-Range", "bytes 0-4/10"); code != 308 || h.Get("Range") != "bytes=0-4" {
+			t.Errorf("first chunk: %d %q", code, h.Get("Range"))
+		}
+		if code, h, _ := ask(t, "PUT", at, "", "Content-Range", "bytes */*"); code != 308 || h.Get("Range") != "bytes=0-4" {
+			t.Errorf("status: %d %q", code, h.Get("Range"))
+		}
+		if code, _, body := ask(t, "PUT", at, "56789", "Content-Range", "bytes 5-9/10"); code != 200 || !strings.Contains(body, `"size":"10"`) || !strings.Contains(body, `"contentType":"a/b"`) {
+			t.Errorf("last chunk: %d %s", code, body)
+		}
+		if _, _, got := ask(t, "GET", s.URL+"/box/r", ""); got != "0123456789" {
+			t.Errorf("content %q", got)
+		}
+		_, h, _ = ask(t, "POST", s.URL+path+"/storage/v1/b/box/o?uploadType=resumable&name=r2", "")
+		if code, _, _ := ask(t, "DELETE", h.Get("Location"), ""); code != 499 {
+			t.Errorf("cancel: %d", code)
+		}
+		if code, _, _ := ask(t, "PUT", h.Get("Location"), "x", "Content-Range", "bytes 0-0/1"); code != 404 {
+			t.Errorf("after the cancel: %d", code)
+		}
+	}
+}
+
+func TestNamesRangesConditionsAndErrors(t *testing.T) {
+	s := serve(t)
+	for _, name := range []string{"a//b", "../x", "a b", "ü", "%2F", "x?y#z", "a/./b"} {
+		escaped := strings.NewReplacer("%", "%25", "/", "%2F", " ", "%20", "?", "%3F", "#", "%23", "ü", "%C3%BC").Replace(name)
+		if code, _, body := ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?uploadType=media&name="+escaped, "of "+name); code != 200 {
+			t.Errorf("put %q: %d %s", name, code, body)
+		}
+		for _, path := range []string{"/storage/v1/b/box/o/" + escaped + "?alt=media", "/download/storage/v1/b/box/o/" + escaped, "/box/" + escaped} {
+			if code, _, got := ask(t, "GET", s.URL+path, ""); code != 200 || got != "of "+name {
+				t.Errorf("GET %s: %d %q", path, code, got)
+			}
+		}
+	}
+	ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?uploadType=media&name=ten", "0123456789")
+	for header, want := range map[string]string{"bytes=2-4": "206 234", "bytes=7-": "206 789", "bytes=-2": "206 89", "bytes=0-99": "206 0123456789", "bytes=10-": "416", "nonsense": "200 0123456789"} {
+		code, h, got := ask(t, "GET", s.URL+"/box/ten", "", "Range", header)
+		if have := strings.TrimSpace(fmt.Sprint(code, " ", got)); have != want && !(code == 416 && want == "416") {
+			t.Errorf("Range %s: %s, want %s", header, have, want)
+		}
+		if code == 206 && !strings.HasSuffix(h.Get("Content-Range"), "/10") {
+			t.Errorf("Range %s: Content-Range %q", header, h.Get("Content-Range"))
+		}
+	}
+	for _, tt := range []struct {
+		method, path, body string
+		code               int
+		want               string
+	}{
+		{"GET", "/storage/v1/b/box/o/none", "", 404, `"reason":"notFound"`},
+		{"GET", "/storage/v1/b/box/o/none?alt=media", "", 404, "No such object: box/none"},
+		{"GET", "/storage/v1/b/nobox/o", "", 404, "nobox"},
+		{"POST", "/upload/storage/v1/b/nobox/o?uploadType=media&name=x", "x", 404, "bucket"},
+		{"POST", "/upload/storage/v1/b/box/o?uploadType=media", "x", 400, "name"},
+		{"POST", "/upload/storage/v1/b/box/o?uploadType=media&name=ten&ifGenerationMatch=0", "x", 412, `"reason":"conditionNotMet"`},
+		{"GET", "/storage/v1/b/box/o/ten?ifMetagenerationNotMatch=1", "", 304, ""},
+		{"POST", "/storage/v1/b?project=demo", `{"name":"box"}`, 409, `"reason":"conflict"`},
+		{"DELETE", "/storage/v1/b/box", "", 409, "not empty"},
+		{"DELETE", "/storage/v1/b/box/o/ten", "", 204, ""},
+		{"GET", "/storage/v1/b/box/storageLayout", "", 200, "storage#storageLayout"},
+		{"GET", "/box/none", "", 404, "<Code>NoSuchKey</Code>"},
+		{"PATCH", "/storage/v1/b/box", `{"versioning":{"enabled":true}}`, 400, "not available"},
+	} {
+		code, _, body := ask(t, tt.method, s.URL+tt.path, tt.body)
+		if code != tt.code || !strings.Contains(body, tt.want) {
+			t.Errorf("%s %s: %d %s, want %d and %q", tt.method, tt.path, code, body, tt.code, tt.want)
+		}
+	}
+}
+
+// TestACutConnectionCommitsNothing announces a length and cuts the line.
+func TestACutConnectionCommitsNothing(t *testing.T) {
+	s := serve(t)
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "POST /upload/storage/v1/b/box/o?uploadType=media&name=cut HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nonly this")
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadAll(c) // until the server is done with it
+	c.Close()
+	if code, _, _ := ask(t, "GET", s.URL+"/storage/v1/b/box/o/cut", ""); code != 404 {
+		t.Errorf("after a cut connection: %d", code)
+	}
+}
+
+func TestGooglesGoClient(t *testing.T) {
+	s := serve(t)
+	ctx := t.Context()
+	c, err := storage.NewClient(ctx, option.WithEndpoint(s.URL+"/storage/v1/"), option.WithHTTPClient(http.DefaultClient), storage.WithJSONReads())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b := c.Bucket("made")
+	if err := b.Create(ctx, "demo", nil); err != nil {
+		t.Fatal(err)
+	}
+	large := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // 32 MiB: in chunks
+	for name, body := range map[string][]byte{"small": []byte("hello"), "dir/large": large, "empty": nil} {
+		w := b.Object(name).NewWriter(ctx)
+		w.ChunkSize = 1 << 20
+		w.ContentType = "a/b"
+		if _, err := w.Write(body); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		r, err := b.Object(name).NewReader(ctx)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := io.ReadAll(r)
+		r.Close()
+		if err != nil || !bytes.Equal(got, body) || r.Attrs.ContentType != "a/b" {
+			t.Errorf("%s: %d bytes of %s, %v", name, len(got), r.Attrs.ContentType, err)
+		}
+	}
+	r, err := b.Object("dir/large").NewRangeReader(ctx, 16, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := io.ReadAll(r); string(got) != "0123" {
+		t.Errorf("a range: %q", got)
+	}
+	var names []string
+	for it := b.Objects(ctx, &storage.Query{Delimiter: "/"}); ; {
+		o, err := it.Next()
+		if err == iterator.Done {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, o.Name+o.Prefix)
+	}
+	if strings.Join(names, " ") != "empty small dir/" {
+		t.Errorf("listing %q", names)
+	}
+	if _, err := b.Object("copy").CopierFrom(b.Object("small")).Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Object("whole").ComposerFrom(b.Object("small"), b.Object("copy")).Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if o, err := b.Object("small").Update(ctx, storage.ObjectAttrsToUpdate{Metadata: map[string]string{"k": "v"}}); err != nil || o.Metadata["k"] != "v" {
+		t.Errorf("update: %+v, %v", o, err)
+	}
+	err = b.Object("small").If(storage.Conditions{DoesNotExist: true}).NewWriter(ctx).Close()
+	if e, ok := errors.AsType[*googleapi.Error](err); !ok || e.Code != 412 {
+		t.Errorf("a condition that does not hold: %v", err)
+	}
+	if err := b.Object("small").Delete(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Object("small").Attrs(ctx); !errors.Is(err, storage.ErrObjectNotExist) {
+		t.Errorf("a deleted object: %v", err)
+	}
+}
+
+const pythonClient = `
+import sys, io
+from google.cloud import storage
+from google.auth.credentials import AnonymousCredentials
+c = storage.Client(project="demo", credentials=AnonymousCredentials(), client_options={"api_endpoint": sys.argv[1]})
+b = c.create_bucket("from-python")
+b.blob("dir/small").upload_from_string("hello", content_type="text/plain")
+assert b.blob("dir/small").download_as_bytes() == b"hello"
+large = b"0123456789abcdef" * (1 << 20)
+blob = b.blob("large", chunk_size=1 << 20)
+blob.upload_from_file(io.BytesIO(large))
+assert b.blob("large").download_as_bytes() == large
+assert b.blob("large").download_as_bytes(start=16, end=19) == b"0123"
+assert [x.name for x in c.list_blobs(b)] == ["dir/small", "large"]
+assert [x.name for x in c.list_blobs(b, delimiter="/")] == ["large"]
+assert b.get_blob("none") is None
+b.copy_blob(b.blob("dir/small"), b, "copy")
+b.blob("whole").compose([b.blob("dir/small"), b.blob("copy")])
+assert b.blob("whole").download_as_bytes() == b"hellohello"
+with c.batch():
+    for name in ("dir/small", "copy"):
+        b.blob(name).delete()
+with b.blob("lines").open("w") as f:
+    f.write("a\nb\n")
+with b.blob("lines").open("r") as f:
+    assert f.read() == "a\nb\n"
+b.delete(force=True)
+assert not b.exists()
+
+import gcsfs
+fs = gcsfs.GCSFileSystem(project="demo", token="anon", endpoint_url=sys.argv[1])
+with fs.open("box/dir/file", "wb") as f:
+    f.write(large)
+assert fs.cat("box/dir/file") == large
+assert fs.ls("box/dir") == ["box/dir/file"]
+fs.rm("box/dir", recursive=True)
+assert not fs.exists("box/dir/file")
+print("fine")
+`
+
+func TestGooglesPythonClientAndGcsfs(t *testing.T) {
+	python := os.Getenv("TRAINYARD_TEST_PYTHON")
+	if python == "" {
+		t.Skip("SKIPPED: TRAINYARD_TEST_PYTHON is not set; make test sets it")
+	}
+	s := serve(t)
+	cmd := exec.CommandContext(t.Context(), python, "-c", pythonClient, s.URL)
+	cmd.Env = append(os.Environ(), "STORAGE_EMULATOR_HOST="+s.URL, "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT=false")
+	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "fine" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestGcloudStorage(t *testing.T) {
+	gcloud := os.Getenv("GCLOUD")
+	if gcloud == "" {
+		gcloud, _ = exec.LookPath("gcloud")
+	}
+	if gcloud == "" {
+		t.Skip("SKIPPED: there is no gcloud on PATH and GCLOUD is not set")
+	}
+	s := serve(t)
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "tree/sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{"a.txt": "hello\n", "tree/b.txt": "b", "tree/sub/c.txt": "c"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), gcloud, append([]string{"storage"}, args...)...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "CLOUDSDK_CONFIG="+dir+"/.config", "CLOUDSDK_CORE_PROJECT=demo", "CLOUDSDK_CORE_DISABLE_PROMPTS=1",
+			"CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true", "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE="+s.URL+"/storage/v1/")
+		var out, said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &said
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("gcloud storage %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), said.String())
+		}
+		return out.String()
+	}
+	run("buckets", "create", "gs://made")
+	run("cp", "a.txt", "gs://made/x/a.txt")
+	if got := run("cat", "gs://made/x/a.txt"); got != "hello\n" {
+		t.Errorf("cat: %q", got)
+	}
+	run("cp", "-r", "tree", "gs://made")
+	if got := run("ls", "gs://made/**"); got != "gs://made/tree/b.txt\ngs://made/tree/sub/c.txt\ngs://made/x/a.txt\n" {
+		t.Errorf("ls: %q", got)
+	}
+	run("mv", "gs://made/x/a.txt", "gs://made/y.txt")
+	run("cp", "gs://made/y.txt", "back.txt")
+	if b, err := os.ReadFile(filepath.Join(dir, "back.txt")); err != nil || string(b) != "hello\n" {
+		t.Errorf("download: %q, %v", b, err)
+	}
+	run("rm", "-r", "gs://made")
+}
