@@ -130,7 +130,7 @@ func Cause(f Failure) (text, hint string) {
 		}
 		values := map[string]string{
 			"module": f.Spec.Module, "job": string(f.Spec.Key.ID), "machine": f.Spec.MasterGroup().Machine,
-			"peak": bytes(e.PeakMemory), "limit": bytes(e.MemLimit), "signal": e.Signal,
+			"peak": amount(e.PeakMemory), "limit": amount(e.MemLimit), "signal": e.Signal,
 		}
 		if c.re != nil {
 			m := c.re.FindAllStringSubmatch(evidence, -1)
@@ -164,7 +164,7 @@ func fill(text string, values map[string]string) string {
 	return strings.TrimSpace(placeholder.ReplaceAllStringFunc(text, func(p string) string { return values[p[2:len(p)-1]] }))
 }
 
-func bytes(n int64) string {
+func amount(n int64) string {
 	switch {
 	case n <= 0:
 		return "an unknown amount"

@@ -1,0 +1,5 @@
+import argparse
+p = argparse.ArgumentParser()
+p.add_argument('--epochs', type=int, required=True)
+p.add_argument('--job-dir')
+p.parse_args()

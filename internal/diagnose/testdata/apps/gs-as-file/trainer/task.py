@@ -1,0 +1,1 @@
+open('gs://bucket/data.csv')

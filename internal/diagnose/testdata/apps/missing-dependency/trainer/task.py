@@ -1,0 +1,1 @@
+import sklearn_of_nobody.tree
