@@ -108,6 +108,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	defer listener.Close()
 	endpoint := "http://" + listener.Addr().String()
 	reader := logs.NewReader(filepath.Join(dir, "jobs"), source{jobs})
+	polls := &logs.Polls{Reader: reader}
 	rules := mlv1.Rules{
 		Regions: s.Regions,
 		Runtime: func(runtime, python string) ([]string, error) { return checkRuntime(pythons, runtime, python) },
@@ -119,12 +120,12 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		},
 	}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs}, Packages: packages{objects}, Rules: rules, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs}, Packages: packages{objects}, Rules: rules, Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
 			}}),
-		Logging: logapi.New(reader, log),
+		Logging: logapi.New(polls, log),
 		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, Project: s.Project, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},

@@ -40,8 +40,10 @@ func (s *Store) Apply(ctx context.Context, c job.Change) (job.Job, error) {
 		if visible {
 			j.Version++
 		}
+		// Only what has ended stays clean: more may be started for the others.
+		cleaned := c.Cleaned && j.State.Final()
 		_, err := tx.ExecContext(ctx, `UPDATE jobs SET state = ?, started = ?, ended = ?, error = ?, version = ?, attempt = ?, usage = ?, cleaned = max(cleaned, ?) WHERE seq = ?`,
-			j.State, stamp(j.Started), stamp(j.Ended), j.Error, j.Version, j.Attempt, toJSON(j.Usage), c.Cleaned, j.Seq)
+			j.State, stamp(j.Started), stamp(j.Ended), j.Error, j.Version, j.Attempt, toJSON(j.Usage), cleaned, j.Seq)
 		if err != nil {
 			return err
 		}
@@ -50,7 +52,10 @@ func (s *Store) Apply(ctx context.Context, c job.Change) (job.Job, error) {
 				return err
 			}
 		}
-		return insertEvents(ctx, tx, j.Seq, c.Events, now)
+		if len(c.Events) == 0 {
+			return nil
+		}
+		return insertEvents(ctx, tx.StmtContext(ctx, s.add.event), j.Seq, c.Events, now)
 	})
 }
 
@@ -77,15 +82,17 @@ func putAttempt(ctx context.Context, tx *sql.Tx, seq int64, a *job.Attempt) erro
 	return nil
 }
 
-func insertEvents(ctx context.Context, tx *sql.Tx, seq int64, events []job.Event, now time.Time) error {
+const insertEvent = `INSERT INTO events (job, name, time, step, text, service, severity, took, attempt, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, name) DO NOTHING`
+
+// insertEvents adds events through insertEvent, prepared; those whose name is
+// there already are skipped.
+func insertEvents(ctx context.Context, insert *sql.Stmt, seq int64, events []job.Event, now time.Time) error {
 	for _, e := range events {
 		t := e.Time
 		if t.IsZero() {
 			t = now
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO events (job, name, time, step, text, service, severity, took, attempt, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, name) DO NOTHING`,
-			seq, e.Name, stamp(t), e.Step, e.Text, e.Service, e.Severity, int64(e.Took), e.Attempt, e.Task)
-		if err != nil {
+		if _, err := insert.ExecContext(ctx, seq, e.Name, stamp(t), e.Step, e.Text, e.Service, e.Severity, int64(e.Took), e.Attempt, e.Task); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
@@ -125,7 +124,7 @@ func (s *Store) commitCreates(ctx context.Context) {
 
 // statements are what a create needs, prepared: reading the SQL takes longer
 // than carrying it out.
-type statements struct{ byKey, bySeq, insert *sql.Stmt }
+type statements struct{ byKey, job, event *sql.Stmt }
 
 func prepare(ctx context.Context, db *sql.DB) (st statements, err error) {
 	for _, p := range []struct {
@@ -133,8 +132,8 @@ func prepare(ctx context.Context, db *sql.DB) (st statements, err error) {
 		text string
 	}{
 		{&st.byKey, selectJob + " WHERE project = ? AND id = ?"},
-		{&st.bySeq, selectJob + " WHERE seq = ?"},
-		{&st.insert, `INSERT INTO jobs (project, id, spec, document, wire, labels, state, created, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&st.job, `INSERT INTO jobs (project, id, spec, document, wire, labels, state, created, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, id) DO NOTHING`},
+		{&st.event, insertEvent},
 	} {
 		if *p.to, err = db.PrepareContext(ctx, p.text); err != nil {
 			return st, err
@@ -143,38 +142,51 @@ func prepare(ctx context.Context, db *sql.DB) (st statements, err error) {
 	return st, nil
 }
 
+// insert writes first and looks only when the id is taken, which is rare.
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, n New) created {
-	was, err := scanJob(tx.StmtContext(ctx, s.add.byKey).QueryRowContext(ctx, n.Spec.Key.Project, n.Spec.Key.ID))
-	switch {
-	case err == nil && n.RequestID != "" && was.RequestID == n.RequestID:
-		return created{job: was}
-	case err == nil:
-		return created{err: &fault.Error{Kind: fault.Conflict, Msg: "Field: job.job_id Error: A job with this id already exists.",
-			Violations: []fault.Violation{{Field: "job.job_id", Description: "A job with this id already exists."}}}}
-	case !errors.Is(err, sql.ErrNoRows):
-		return created{err: err}
-	}
 	labels, spec := n.Spec.Labels, n.Spec
 	spec.Labels = nil
 	specJSON, err := json.Marshal(spec)
 	if err != nil {
 		return created{err: err}
 	}
-	now := time.Now()
-	res, err := tx.StmtContext(ctx, s.add.insert).ExecContext(ctx,
-		n.Spec.Key.Project, n.Spec.Key.ID, string(specJSON), string(n.Document), n.Wire, toJSON(labels), job.Queued, stamp(now), n.RequestID)
+	labelsJSON, now := toJSON(labels), time.Now()
+	res, err := tx.StmtContext(ctx, s.add.job).ExecContext(ctx,
+		n.Spec.Key.Project, n.Spec.Key.ID, string(specJSON), string(n.Document), n.Wire, labelsJSON, job.Queued, stamp(now), n.RequestID)
 	if err != nil {
 		return created{err: err}
+	}
+	if rows, err := res.RowsAffected(); err != nil {
+		return created{err: err}
+	} else if rows == 0 {
+		return s.taken(ctx, tx, n)
 	}
 	seq, err := res.LastInsertId()
 	if err != nil {
 		return created{err: err}
 	}
-	if err := insertEvents(ctx, tx, seq, n.Events, now); err != nil {
+	if err := insertEvents(ctx, tx.StmtContext(ctx, s.add.event), seq, n.Events, now); err != nil {
 		return created{err: err}
 	}
-	j, err := scanJob(tx.StmtContext(ctx, s.add.bySeq).QueryRowContext(ctx, seq))
-	return created{job: j, made: true, err: err}
+	// The job as it would be read back.
+	j := job.Job{Seq: seq, Document: json.RawMessage(string(n.Document)), Wire: n.Wire, State: job.Queued, Created: moment(stamp(now)), Version: 1, RequestID: n.RequestID}
+	if err := decode(&j, string(specJSON), labelsJSON); err != nil {
+		return created{err: err}
+	}
+	return created{job: j, made: true}
+}
+
+// taken answers a create whose id is there already.
+func (s *Store) taken(ctx context.Context, tx *sql.Tx, n New) created {
+	was, err := scanJob(tx.StmtContext(ctx, s.add.byKey).QueryRowContext(ctx, n.Spec.Key.Project, n.Spec.Key.ID))
+	switch {
+	case err != nil:
+		return created{err: err}
+	case n.RequestID != "" && was.RequestID == n.RequestID:
+		return created{job: was}
+	}
+	return created{err: &fault.Error{Kind: fault.Conflict, Msg: "Field: job.job_id Error: A job with this id already exists.",
+		Violations: []fault.Violation{{Field: "job.job_id", Description: "A job with this id already exists."}}}}
 }
 
 func toJSON(v any) string {

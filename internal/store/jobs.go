@@ -26,10 +26,7 @@ func scanJob(r row) (job.Job, error) {
 	if err := r.Scan(&j.Seq, &spec, &document, &j.Wire, &labels, &j.State, &cancel, &created, &started, &ended, &j.Error, &j.Version, &j.RequestID, &j.Attempt, &usage); err != nil {
 		return job.Job{}, err
 	}
-	if err := json.Unmarshal([]byte(spec), &j.Spec); err != nil {
-		return job.Job{}, err
-	}
-	if err := json.Unmarshal([]byte(labels), &j.Labels); err != nil {
+	if err := decode(&j, spec, labels); err != nil {
 		return job.Job{}, err
 	}
 	if err := json.Unmarshal([]byte(usage), &j.Usage); err != nil {
@@ -43,6 +40,15 @@ func scanJob(r row) (job.Job, error) {
 	j.Document = json.RawMessage(document)
 	j.Created, j.Started, j.Ended = moment(created), moment(started), moment(ended)
 	return j, nil
+}
+
+// decode reads a specification and its labels, which may change, from their
+// columns.
+func decode(j *job.Job, spec, labels string) error {
+	if err := json.Unmarshal([]byte(spec), &j.Spec); err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(labels), &j.Labels)
 }
 
 func missing(key job.Key) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
@@ -150,7 +151,27 @@ func (a *api) get(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.polling(r, j) {
+		j.Ended = time.Time{}
+	}
 	return a.render(j), nil
+}
+
+// The last lines of a job are this long behind its end, and a poller that has
+// gone away must not hide the end for ever.
+const (
+	lastLines  = time.Second
+	pollerGone = 3 * time.Minute
+)
+
+// polling reports whether this is gcloud asking, while it streams a job's log,
+// whether the job has ended, before it has read the log's end. gcloud reads
+// lines only when they are five seconds old, but stops as soon as it is told of
+// the end: what a program says last would never be shown.
+func (a *api) polling(r request, j job.Job) bool {
+	agent := r.Header.Get("User-Agent")
+	streams := strings.Contains(agent, ".jobs.stream-logs") || strings.Contains(agent, ".jobs.submit.training")
+	return streams && a.Polled != nil && !j.Ended.IsZero() && time.Since(j.Ended) < pollerGone && a.Polled(j.Key).Before(j.Ended.Add(lastLines))
 }
 
 // cancel stores the wish that a job end; of one that has ended it asks nothing.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/mlv1"
@@ -56,7 +57,10 @@ type Options struct {
 	// Position says how many jobs are before a queued one, if that is known.
 	// It may be nil.
 	Position func(job.Key) (n int64, known bool)
-	Log      *slog.Logger
+	// Polled says how far a job's log has been read by polling; nil where nobody
+	// knows.
+	Polled func(job.Key) time.Time
+	Log    *slog.Logger
 }
 
 // New is the handler for /v1/projects/… and the discovery document.

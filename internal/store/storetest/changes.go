@@ -114,7 +114,7 @@ func (s suite) events() {
 }
 
 func (s suite) unfinished() {
-	for _, id := range []string{"none", "one", "three", "final", "gone"} {
+	for _, id := range []string{"none", "one", "three", "final", "gone", "early"} {
 		s.create(key(id))
 	}
 	s.apply(job.Change{Key: key("one"), State: job.Running, Attempt: attempt(key("one"), 1, replica(job.Master, 0, 0))})
@@ -123,6 +123,7 @@ func (s suite) unfinished() {
 	}
 	s.apply(job.Change{Key: key("final"), State: job.Failed, Attempt: attempt(key("final"), 1)})
 	s.apply(job.Change{Key: key("gone"), State: job.Failed, Attempt: attempt(key("gone"), 1), Cleaned: true})
+	s.apply(job.Change{Key: key("early"), State: job.Running, Cleaned: true}) // it goes on
 	work, err := s.s.Unfinished(s.t.Context())
 	s.must(err)
 	want := map[job.ID]*job.Attempt{
@@ -130,6 +131,7 @@ func (s suite) unfinished() {
 		"one":   attempt(key("one"), 1, replica(job.Master, 0, 0)),
 		"three": attempt(key("three"), 3, replica(job.Master, 0, 2), replica(job.Evaluator, 0, 2)), // the master first
 		"final": attempt(key("final"), 1),
+		"early": nil,
 	}
 	if len(work) != len(want) {
 		s.t.Errorf("%d jobs are unfinished, want %d", len(work), len(want))

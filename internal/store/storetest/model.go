@@ -54,7 +54,7 @@ func (m *model) apply(c job.Change) (ok bool) {
 			m.events[e.Name] = e.Text
 		}
 	}
-	m.cleaned = m.cleaned || c.Cleaned
+	m.cleaned = m.cleaned || c.Cleaned && m.state.Final()
 	return true
 }
 
