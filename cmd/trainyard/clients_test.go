@@ -102,6 +102,14 @@ func TestUnmodifiedGcloudRunsTheWholeLifeOfAJob(t *testing.T) {
 		t.Errorf("stream-logs printed %s", stdout)
 	}
 
+	// A program that is quiet for long, says something and ends at once: gcloud
+	// shows its last words.
+	write(t, filepath.Join(pkg, "task.py"), "import time\nprint('first words', flush=True)\ntime.sleep(12)\nprint('last words', flush=True)\n")
+	_, stderr = y.mustGcloud("ai-platform", "jobs", "submit", "training", "g4", "--package-path", pkg, "--module-name", "trainer.task", "--staging-bucket", "gs://my-bucket", "--region", "us-central1", "--stream-logs")
+	if !strings.Contains(stderr, "first words") || !strings.Contains(stderr, "last words") || !strings.Contains(stderr, "Job completed successfully.") {
+		t.Errorf("the stream does not end with the last words:\n%s", stderr)
+	}
+
 	write(t, filepath.Join(pkg, "task.py"), patientProgram)
 	y.mustGcloud("ai-platform", "jobs", "submit", "training", "g2", "--package-path", pkg, "--module-name", "trainer.task", "--staging-bucket", "gs://my-bucket", "--region", "us-central1")
 	y.running("demo", "g2")
