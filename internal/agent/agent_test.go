@@ -186,7 +186,7 @@ func (tr *trial) printed() string {
 // awaitLine waits until the log holds a line: the writer is another process.
 func (tr *trial) awaitLine(want string) {
 	tr.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; <-time.After(2 * time.Millisecond) {
 		if b, err := os.ReadFile(tr.task.Spool); err == nil && strings.Contains(string(b), want) {
 			return
 		}

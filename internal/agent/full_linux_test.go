@@ -36,7 +36,7 @@ open(sys.argv[1], "w").close()
 		t.Fatal(err)
 	}
 	tr.start()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; <-time.After(5 * time.Millisecond) {
 		if _, err := os.Stat(ran); err == nil {
 			break
 		}

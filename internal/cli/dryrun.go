@@ -1,18 +1,14 @@
 package cli
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/cli/format"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pack"
 )
 
 // plan is what a submit would do, as --dry-run shows it.
@@ -23,16 +19,11 @@ type plan struct {
 
 // planned is one archive of a plan.
 type planned struct {
-	Name    string        `json:"name"`
-	Size    int64         `json:"size"`
-	URI     string        `json:"uri"`
-	Present bool          `json:"present"` // it is there already and would not be sent
-	Files   []plannedFile `json:"files,omitempty"`
-}
-
-type plannedFile struct {
-	Name string `json:"name"`
-	Size int64  `json:"size"`
+	Name    string      `json:"name"`
+	Size    int64       `json:"size"`
+	URI     string      `json:"uri"`
+	Present bool        `json:"present"` // it is there already and would not be sent
+	Files   []pack.File `json:"files,omitempty"`
 }
 
 // printPlan shows a plan for people, or in the format that was asked for.
@@ -56,7 +47,7 @@ func (o *submitOptions) printPlan(endpoint, project string, p plan) error {
 	for _, u := range p.Uploads {
 		fmt.Fprintf(&b, "%s, %s\n", u.Name, bytesText(u.Size))
 		for _, f := range u.Files {
-			fmt.Fprintf(&b, "  %10s  %s\n", bytesText(f.Size), f.Name)
+			fmt.Fprintf(&b, "  %10s  %s\n", bytesText(f.Size), f.Path)
 		}
 		verb := "would be uploaded to"
 		if u.Present {
@@ -77,41 +68,4 @@ func (o *submitOptions) printPlan(endpoint, project string, p plan) error {
 	b.WriteByte('\n')
 	_, err = io.WriteString(o.Out, b.String())
 	return err
-}
-
-// contents lists the files of an archive; nothing where it is no archive that
-// is known, since any file may be a package.
-func contents(path string) []plannedFile {
-	if z, err := zip.OpenReader(path); err == nil {
-		defer z.Close()
-		var files []plannedFile
-		for _, f := range z.File {
-			if !strings.HasSuffix(f.Name, "/") {
-				files = append(files, plannedFile{f.Name, int64(f.UncompressedSize64)})
-			}
-		}
-		return files
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	gz, err := gzip.NewReader(f)
-	if err != nil {
-		return nil
-	}
-	var files []plannedFile
-	for t := tar.NewReader(gz); ; {
-		h, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		if err != nil {
-			return nil
-		}
-		if h.Typeflag == tar.TypeReg {
-			files = append(files, plannedFile{h.Name, h.Size})
-		}
-	}
 }

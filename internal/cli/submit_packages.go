@@ -8,6 +8,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/stage"
 )
 
 // packages are a job's archives on their way: remote ones first, then local
@@ -20,8 +21,7 @@ type packages struct {
 	jobDir  string
 	temp    string // folder of what was built
 
-	archives []archive // of local, read
-	digest   string    // of the group
+	group *stage.Group // of local
 }
 
 func (p *packages) close() {

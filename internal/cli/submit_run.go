@@ -16,6 +16,7 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/stage"
 )
 
 // runSubmit packages, uploads and submits. Everything that can be checked here
@@ -46,8 +47,7 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 	if err := o.build(ctx, p, doc.Sub("trainingInput").Text("pythonModule")); err != nil {
 		return interrupted(ctx, err, "Interrupted while packaging.")
 	}
-
-	if err := p.read(); err != nil {
+	if p.group, err = stage.Read(p.local); err != nil {
 		return err
 	}
 

@@ -58,8 +58,8 @@ type Archive struct {
 
 // File is a file in an archive.
 type File struct {
-	Path string
-	Size int64
+	Path string `json:"name"`
+	Size int64  `json:"size"`
 }
 
 // Build packages a folder.

@@ -82,7 +82,7 @@ func TestNoProgramRunsTwiceOrNeverWhenTheServerIsKilledWhileItStarts(t *testing.
 		if err := server.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond) // the random moment
+		<-time.After(time.Duration(rand.IntN(40)) * time.Millisecond) // the random moment
 		_ = server.Process.Kill()
 		_ = server.Wait()
 
@@ -118,7 +118,7 @@ func TestAnAgentKilledAtAnyMomentLeavesAClearState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond) // the random moment
+		<-time.After(time.Duration(rand.IntN(100)) * time.Millisecond) // the random moment
 		if pid, alive, err := runDir(t, e.DataDir, h, a.Replicas[0].Replica, 0).Alive(); err == nil && alive {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
