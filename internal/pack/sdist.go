@@ -141,8 +141,12 @@ func failed(ctx context.Context, o Options, root string, out []byte, err error) 
 	if stopped := stoppedBy(ctx, o, root); stopped != nil {
 		return stopped
 	}
+	again := "python setup.py sdist"
+	if !exists(filepath.Join(root, "setup.py")) {
+		again = "python -m build --sdist"
+	}
 	return fault.Errorf(fault.Invalid, "Packaging of user Python code failed with message:\n\n%s\n", strings.TrimSpace(string(out))).
-		WithHint("try it yourself: cd %s && python setup.py sdist; an archive that you built can be named with --packages", root)
+		WithHint("try it yourself: cd %s && %s; an archive that you built can be named with --packages", root, again)
 }
 
 // findPython is the interpreter that runs setup.py.
