@@ -15,12 +15,8 @@ func beforeAttempt(now time.Time, v View, it *Item, fits bool, later func(time.T
 	if c := it.Cancel; c != nil {
 		return it.end(now, job.Cancelled, c.Reason), true
 	}
-	if it.MaxWait > 0 && it.State != job.Running {
-		limit := it.Created.Add(it.MaxWait)
-		if !now.Before(limit) {
-			return it.end(now, job.Cancelled, fmt.Sprintf("The job was cancelled because it did not start within %s (maxWaitTime).", it.MaxWait)), true
-		}
-		later(limit)
+	if over, reason := it.overdue(now, later); over {
+		return it.end(now, job.Cancelled, reason), true
 	}
 	if a := it.Current; a != nil {
 		if due := a.Ended.Add(backoff(a.Number)); now.Before(due) {
@@ -45,8 +41,28 @@ func beforeAttempt(now time.Time, v View, it *Item, fits bool, later func(time.T
 		c.Events = append(c.Events, it.shares(v)...)
 	}
 	c.Events = append(c.Events, service(fmt.Sprintf("a%d/preparing", n), "Job is preparing."))
-	return Action{Key: it.Key, Kind: Reserve, Change: c, Attempt: it.order(v, attempt)}, true
+	order, err := it.order(v, attempt)
+	if err != nil {
+		return it.end(now, job.Failed, "The job could not be started: "+err.Error()), true
+	}
+	return Action{Key: it.Key, Kind: Reserve, Change: c, Attempt: order}, true
 }
+
+// overdue reports whether a job has waited for longer than it may.
+func (it *Item) overdue(now time.Time, later func(time.Time)) (bool, string) {
+	if it.MaxWait == 0 || it.State == job.Running {
+		return false, ""
+	}
+	limit := it.Created.Add(it.MaxWait)
+	if now.Before(limit) {
+		later(limit)
+		return false, ""
+	}
+	return true, fmt.Sprintf("The job was cancelled because it did not start within %s (maxWaitTime).", it.MaxWait)
+}
+
+// name is an attempt's on the executor.
+func (it *Item) name(a *job.Attempt) string { return fmt.Sprintf("j%d-a%d", it.Seq, a.Number) }
 
 // shares says what of its wishes the job gets.
 func (it *Item) shares(v View) []job.Event {
@@ -62,8 +78,8 @@ func (it *Item) shares(v View) []job.Event {
 }
 
 // order is the attempt as the executor is asked to run it.
-func (it *Item) order(v View, a *job.Attempt) executor.Attempt {
-	o := executor.Attempt{Name: fmt.Sprintf("j%d-a%d", it.Seq, a.Number), Job: it.Key, Seq: it.Seq, Number: a.Number}
+func (it *Item) order(v View, a *job.Attempt) (executor.Attempt, error) {
+	o := executor.Attempt{Name: it.name(a), Job: it.Key, Seq: it.Seq, Number: a.Number}
 	addresses := map[job.Replica]string{}
 	for _, r := range a.Replicas {
 		addresses[r.Replica] = r.Address
@@ -79,14 +95,16 @@ func (it *Item) order(v View, a *job.Attempt) executor.Attempt {
 		}
 		x.Need.GPUs = g.Accelerator.Count
 		if r.Address != "" { // not before Reserve has answered
-			if env, err := cluster.Env(it.Spec, r.Replica, addresses, ""); err == nil {
-				env["OMP_NUM_THREADS"] = fmt.Sprint(max(1, int(x.Need.CPUs)))
-				x.Env = env
+			env, err := cluster.Env(it.Spec, r.Replica, addresses, "")
+			if err != nil {
+				return o, err
 			}
+			env["OMP_NUM_THREADS"] = fmt.Sprint(max(1, int(x.Need.CPUs)))
+			x.Env = env
 		}
 		o.Replicas = append(o.Replicas, x)
 	}
-	return o
+	return o, nil
 }
 
 // backoff is how long after try n the next begins: at once, then longer.

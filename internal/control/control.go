@@ -91,28 +91,12 @@ func (c *Controller) Run(ctx context.Context, ready func()) error {
 	for _, w := range list {
 		it := &Item{Work: w}
 		if a := w.Current; a != nil {
-			name := fmt.Sprintf("j%d-a%d", w.Seq, a.Number)
-			if a.State == job.AttemptCreated && a.Handle == "" {
-				// It was started, but the server ended before it could write so down.
-				if h, ok := held[name]; ok {
-					adopted := clone(a)
-					adopted.Handle, adopted.State = h, job.AttemptStarted
-					for i := range adopted.Replicas {
-						adopted.Replicas[i].State = job.ReplicaPending
-					}
-					it.Current = adopted
-				}
-			}
-			// What was about to be started may have been or not: it is asked for
-			// again, which starts nothing twice.
-			if it.Current.Handle != "" && !w.State.Final() && it.Current.State != job.AttemptDone && it.Current.State != job.AttemptStopping {
-				again := clone(it.Current)
-				for i := range again.Replicas {
-					if again.Replicas[i].State == job.ReplicaPreparing {
-						again.Replicas[i].State = job.ReplicaPending
-					}
-				}
-				it.Current = again
+			name := it.name(a)
+			if h, ok := held[name]; ok && a.State == job.AttemptCreated && a.Handle == "" {
+				// It may have been started: the server ended before it could write
+				// so down. What runs of it, the executor will say.
+				it.Current = clone(a)
+				it.Current.Handle, it.Current.State = h, job.AttemptStarted
 			}
 			delete(held, name)
 		}
@@ -166,8 +150,8 @@ func (c *Controller) add(it *Item) {
 	c.order = slices.Insert(c.order, at, it)
 }
 
-// remove lets go of a job; the loop's.
-func (c *Controller) remove(it *Item) {
+// drop lets go of a job; the loop's.
+func (c *Controller) drop(it *Item) {
 	delete(c.items, it.Key)
 	at, ok := slices.BinarySearchFunc(c.order, it.Seq, func(x *Item, seq int64) int { return cmp.Compare(x.Seq, seq) })
 	if ok {

@@ -19,10 +19,18 @@ import (
 // Item is a job and what is known of it now.
 type Item struct {
 	job.Work
-	Status executor.Status     // of the current attempt; zero until the executor answered
+	Status executor.Status     // of the current attempt
+	Known  bool                // the executor has answered about the current attempt
+	Noted  map[Run]int         // how many of a run's steps are in the timeline
 	Reaped map[job.Replica]int // lost runs of which nothing is left running: replica → run + 1
 	Busy   bool                // an action is under way; nothing else is decided
 	Pause  time.Time           // not before, after something failed
+}
+
+// Run is one run of a replica of the current attempt.
+type Run struct {
+	job.Replica
+	Number int
 }
 
 // View is all that Decide sees.
@@ -60,6 +68,7 @@ type Action struct {
 	Handle  string
 	Keep    time.Duration
 	Runs    map[job.Replica]int // for Reap: which runs it is about
+	Noted   map[Run]int         // for Write: the item's, once Change is stored
 }
 
 // Kind says what an action asks of the executor.

@@ -26,6 +26,7 @@ func item(seq int64, state job.State, cpus float64) *Item {
 func running(seq int64, attempt, run int, state job.ReplicaState, exit *job.Exit) *Item {
 	it := item(seq, job.Running, 1)
 	it.Started, it.Attempt = t0, attempt
+	it.Known = true
 	it.Current = &job.Attempt{Job: it.Key, Number: attempt, State: job.AttemptLive, Created: t0, Running: t0, Handle: "h",
 		Replicas: []job.ReplicaRun{{Replica: job.Replica{Role: job.Master}, Run: run, State: state, Started: t0, Exit: exit, Address: "127.0.0.1:20000"}}}
 	if exit != nil || state == job.ReplicaLost {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 func (c *Controller) do(ctx context.Context, a Action) {
 	it := c.items[a.Key]
 	if a.Kind == Write {
-		c.apply(ctx, it, a.Change)
+		if c.apply(ctx, it, a.Change) {
+			it.Noted = a.Noted
+		}
 		return
 	}
 	it.Busy = true
@@ -56,11 +59,36 @@ func (c *Controller) ask(ctx context.Context, a Action) (job.Change, error) {
 			return change, err
 		}
 	case Remove:
-		if err := x.Remove(ctx, a.Handle, a.Keep); err != nil && !fault.Is(err, fault.NotFound) {
+		if err := c.remove(ctx, a); err != nil {
 			return change, err
 		}
 	}
 	return change, nil
+}
+
+// remove frees what an attempt holds, which may be no more than its addresses:
+// then there is no handle of it yet.
+func (c *Controller) remove(ctx context.Context, a Action) error {
+	x, handle := c.o.Executor, a.Handle
+	if handle == "" {
+		held, err := x.List(ctx)
+		if err != nil {
+			return err
+		}
+		if handle = held[a.Attempt.Name]; handle == "" {
+			return nil
+		}
+	}
+	err := x.Remove(ctx, handle, a.Keep)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil
+	case fault.Is(err, fault.Precondition):
+		// Something of it runs, which must not be: it is ended, and removed at
+		// the next try.
+		return errors.Join(err, x.Stop(ctx, handle))
+	}
+	return err
 }
 
 // sendOrApply brings an action's result back to the loop. When the loop has
@@ -106,26 +134,27 @@ func (c *Controller) failed(ctx context.Context, it *Item, a Action, err error) 
 
 // apply writes a change and takes it over into the item. When it could not be
 // written the item stays as it was, and the same is decided again later.
-func (c *Controller) apply(ctx context.Context, it *Item, change job.Change) {
+func (c *Controller) apply(ctx context.Context, it *Item, change job.Change) bool {
 	j, err := c.o.Store.Apply(context.WithoutCancel(ctx), change)
 	if err != nil {
 		c.o.Log.Error("a change could not be written", "job", change.Key, "err", err)
 		it.Pause = c.o.Now().Add(pause)
-		return
+		return false
 	}
 	if change.Cleaned {
 		c.unwatch(it.Key)
-		c.remove(it)
-		return
+		c.drop(it)
+		return true
 	}
 	it.Job = j
 	if change.Attempt != nil {
 		if it.Current == nil || it.Current.Number != change.Attempt.Number {
-			it.Status, it.Reaped = executor.Status{}, nil
+			it.Status, it.Known, it.Noted, it.Reaped = executor.Status{}, false, nil, nil
 		}
 		it.Current = change.Attempt
 	}
 	c.attend(ctx, it)
+	return true
 }
 
 // attend watches a job's attempt as long as it has one that goes on.
@@ -155,6 +184,7 @@ func (c *Controller) unwatch(key job.Key) {
 // watch gives the loop every news of an attempt.
 func (c *Controller) watch(ctx context.Context, key job.Key, handle string, number int) {
 	var seen executor.Status
+	answered := false
 	for {
 		st, err := c.o.Executor.Wait(ctx, handle, seen)
 		switch {
@@ -171,13 +201,17 @@ func (c *Controller) watch(ctx context.Context, key job.Key, handle string, numb
 				return
 			}
 			continue
-		case reflect.DeepEqual(st, seen):
+		case answered && reflect.DeepEqual(st, seen):
+			// Of an attempt that holds no more than its addresses.
+			if len(st.Replicas) == 0 && !sleep(ctx, pause/10) {
+				return
+			}
 			continue
 		}
-		seen = st
+		seen, answered = st, true
 		ok := c.send(ctx, func() {
 			if it := c.items[key]; it != nil && it.Current != nil && it.Current.Number == number {
-				it.Status = st
+				it.Status, it.Known = st, true
 			}
 		})
 		if !ok {
@@ -196,7 +230,7 @@ func (c *Controller) gone(key job.Key, number int) {
 	for _, r := range it.Current.Replicas {
 		st.Replicas = append(st.Replicas, executor.ReplicaStatus{Replica: r.Replica, Run: r.Run, State: job.ReplicaLost})
 	}
-	it.Status = st
+	it.Status, it.Known = st, true
 }
 
 // sweep ends and removes what the executor holds and no job knows.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/diagnose"
@@ -13,12 +14,12 @@ import (
 func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, bool) {
 	a := it.Current
 	if it.State.Final() {
-		if a != nil && a.Handle != "" {
+		if a != nil {
 			keep := v.Settings.KeepFailed
 			if it.State == job.Succeeded {
 				keep = 0
 			}
-			return Action{Key: it.Key, Kind: Remove, Handle: a.Handle, Keep: keep, Change: job.Change{Key: it.Key, Cleaned: true}}, true
+			return it.remove(a, keep, job.Change{Key: it.Key, Cleaned: true}), true
 		}
 		return Action{Key: it.Key, Kind: Write, Change: job.Change{Key: it.Key, Cleaned: true}}, true
 	}
@@ -27,10 +28,16 @@ func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, boo
 		if it.Cancel != nil {
 			return it.end(now, job.Cancelled, it.Cancel.Reason), true
 		}
-		return it.start(v, "Waiting for training program to start."), true
+		if over, reason := it.overdue(now, later); over {
+			return it.end(now, job.Cancelled, reason), true
+		}
+		return it.start(now, v, "Waiting for training program to start."), true
 	}
-	if c, ok := it.learn(now); ok {
-		return Action{Key: it.Key, Kind: Write, Change: c}, true
+	if !it.Known {
+		return Action{}, false // what runs of it, the executor will say
+	}
+	if a, ok := it.learn(now); ok {
+		return a, true
 	}
 	if lost := it.lost(); len(lost) > 0 {
 		return Action{Key: it.Key, Kind: Reap, Handle: a.Handle, Runs: lost}, true
@@ -39,7 +46,7 @@ func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, boo
 	ended, reason := it.stopReason(now, later)
 	live := 0
 	for _, r := range a.Replicas {
-		if r.State == job.ReplicaPreparing || r.State == job.ReplicaRunning {
+		if it.live(r) {
 			live++
 		}
 	}
@@ -52,8 +59,32 @@ func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, boo
 	return it.outcome(now, v, live, later)
 }
 
-// start starts the runs that have not been started.
-func (it *Item) start(v View, line string) Action {
+// live reports whether a run has been started, by this server or by one that
+// was killed before it could write so down, and has not ended.
+func (it *Item) live(r job.ReplicaRun) bool {
+	switch r.State {
+	case job.ReplicaPreparing, job.ReplicaRunning:
+		return true
+	case job.ReplicaPending:
+		st, ok := find(it.Status, r.Replica)
+		return ok && st.Run == r.Run
+	default:
+		return false
+	}
+}
+
+// remove frees what an attempt holds.
+func (it *Item) remove(a *job.Attempt, keep time.Duration, c job.Change) Action {
+	return Action{Key: it.Key, Kind: Remove, Attempt: executor.Attempt{Name: it.name(a)}, Handle: a.Handle, Keep: keep, Change: c}
+}
+
+// start starts the runs that have not been started. A run that may have been
+// is started all the same, which the executor does not do twice.
+func (it *Item) start(now time.Time, v View, line string) Action {
+	order, err := it.order(v, it.Current)
+	if err != nil {
+		return it.end(now, job.Failed, "The job could not be started: "+err.Error())
+	}
 	a := clone(it.Current)
 	if a.State == job.AttemptCreated {
 		a.State = job.AttemptStarted
@@ -67,7 +98,7 @@ func (it *Item) start(v View, line string) Action {
 	if line != "" {
 		c.Events = []job.Event{service(fmt.Sprintf("a%d/start", a.Number), line)}
 	}
-	return Action{Key: it.Key, Kind: Start, Attempt: it.order(v, it.Current), Change: c}
+	return Action{Key: it.Key, Kind: Start, Attempt: order, Change: c}
 }
 
 func (it *Item) stop() (Action, bool) {
@@ -80,50 +111,72 @@ func (it *Item) stop() (Action, bool) {
 }
 
 // learn writes down what the executor says that the rows do not say yet.
-func (it *Item) learn(now time.Time) (job.Change, bool) {
+func (it *Item) learn(now time.Time) (Action, bool) {
 	a := clone(it.Current)
-	c := job.Change{Key: it.Key}
+	c := job.Change{Key: it.Key, Attempt: a}
+	noted := maps.Clone(it.Noted)
 	news := false
 	running := 0
 	for i := range a.Replicas {
 		r := &a.Replicas[i]
-		st, ok := find(it.Status, r.Replica)
-		if ok && st.Run == r.Run && r.State != job.ReplicaPending {
-			task := executor.Task(r.Replica)
-			if r.Started.IsZero() && !st.Started.IsZero() {
-				r.Started, news = st.Started, true
-			}
-			if rank(st.State) > rank(r.State) {
-				r.State, r.Exit, news = st.State, st.Exit, true
-				if rank(r.State) >= rank(job.ReplicaExited) {
-					r.Ended = now
-					if st.Exit != nil && !st.Exit.Time.IsZero() {
-						r.Ended = st.Exit.Time
-					}
-					for n, s := range st.Steps {
-						c.Events = append(c.Events, job.Event{
-							Name: fmt.Sprintf("a%d/%s.%d/%d", a.Number, task, r.Run, n), Step: s.Name, Time: s.Start, Took: s.Took, Text: s.Note, Attempt: a.Number, Task: task,
-						})
-					}
+		if st, ok := find(it.Status, r.Replica); ok && st.Run == r.Run {
+			news = observe(r, st, now) || news
+			// How long the steps took, once the program runs: before it does that
+			// would be one more write.
+			this := Run{r.Replica, r.Run}
+			if n := noted[this]; rank(r.State) >= rank(job.ReplicaRunning) && n < len(st.Steps) {
+				c.Events = append(c.Events, steps(a.Number, r, st.Steps, n)...)
+				if noted == nil {
+					noted = map[Run]int{}
 				}
+				noted[this], news = len(st.Steps), true
 			}
 		}
 		if !r.Started.IsZero() {
 			running++
 		}
 	}
+	if running == len(a.Replicas) && a.State == job.AttemptStarted {
+		a.State, news = job.AttemptLive, true
+	}
 	if running == len(a.Replicas) && a.Running.IsZero() {
 		a.Running, news = now, true
-		if a.State == job.AttemptStarted {
-			a.State = job.AttemptLive
-		}
 		if it.State != job.Running {
 			c.State = job.Running
 			c.Events = append(c.Events, service("running", "Job is running."))
 		}
 	}
-	c.Attempt = a
-	return c, news
+	return Action{Key: it.Key, Kind: Write, Change: c, Noted: noted}, news
+}
+
+// observe brings a run's row to what the executor says of it.
+func observe(r *job.ReplicaRun, st executor.ReplicaStatus, now time.Time) (news bool) {
+	if r.Started.IsZero() && !st.Started.IsZero() {
+		r.Started, news = st.Started, true
+	}
+	if rank(st.State) <= rank(r.State) {
+		return news
+	}
+	r.State, r.Exit = st.State, st.Exit
+	if rank(r.State) >= rank(job.ReplicaExited) {
+		r.Ended = now
+		if st.Exit != nil && !st.Exit.Time.IsZero() {
+			r.Ended = st.Exit.Time
+		}
+	}
+	return true
+}
+
+// steps are the timeline's entries of a run's steps from the n-th on.
+func steps(attempt int, r *job.ReplicaRun, list []executor.Step, n int) []job.Event {
+	var events []job.Event
+	task := executor.Task(r.Replica)
+	for i, s := range list[n:] {
+		events = append(events, job.Event{
+			Name: fmt.Sprintf("a%d/%s.%d/%d", attempt, task, r.Run, n+i), Step: s.Name, Time: s.Start, Took: s.Took, Text: s.Note, Attempt: attempt, Task: task,
+		})
+	}
+	return events
 }
 
 func rank(s job.ReplicaState) int {
@@ -203,7 +256,7 @@ func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) 
 				later(due)
 				return Action{}, false
 			}
-			return it.start(v, ""), true
+			return it.start(now, v, ""), true
 		}
 		return Action{}, false
 	}
@@ -263,7 +316,7 @@ func (it *Item) retry(now time.Time, v View, failed *job.ReplicaRun) Action {
 	a.State, a.Ended, a.Cause = job.AttemptDone, now, diagnose.Sentence(*failed)
 	e := service(fmt.Sprintf("a%d/retry", a.Number), fmt.Sprintf("%s Trying the whole job again (%d of %d).", a.Cause, a.Number, maxRetries))
 	e.Step, e.Severity, e.Attempt = "retry", "WARNING", a.Number
-	return Action{Key: it.Key, Kind: Remove, Handle: a.Handle, Keep: v.Settings.KeepFailed, Change: job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, a)}}
+	return it.remove(a, v.Settings.KeepFailed, job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, a)})
 }
 
 type class int
