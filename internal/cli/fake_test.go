@@ -245,7 +245,7 @@ func (f *fake) storage(w http.ResponseWriter, r *http.Request, path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if m := bucketURL.FindStringSubmatch(path); m != nil {
-		if !f.buckets[m[1]] {
+		if !f.buckets[m[1]] && m[1] != "full-bucket" && m[1] != "closed-bucket" {
 			refuse(w, 404, "", "The specified bucket does not exist.")
 			return
 		}

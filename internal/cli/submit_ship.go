@@ -63,7 +63,7 @@ func (o *submitOptions) upload(ctx context.Context, c *client.Client, s config.S
 	if err := c.Validate(ctx, s.Project, body); err != nil {
 		return err
 	}
-	if err := o.offerBucket(ctx, c, s, place.Bucket); err != nil {
+	if err := o.ensureBucket(ctx, c, s, place.Bucket); err != nil {
 		return err
 	}
 	bars := o.progress(s.Quiet)
@@ -72,15 +72,15 @@ func (o *submitOptions) upload(ctx context.Context, c *client.Client, s config.S
 	return err
 }
 
-// offerBucket makes the bucket that is to be staged to where it is not there
-// and a person says so. Where nobody can be asked the upload says what to do.
-func (o *submitOptions) offerBucket(ctx context.Context, c *client.Client, s config.Settings, bucket string) error {
-	if !o.InTTY || !o.ErrTTY || s.Quiet {
-		return nil
-	}
+// ensureBucket says that the bucket that is to be staged to is not there before
+// anything is sent to it, and makes it where a person says so.
+func (o *submitOptions) ensureBucket(ctx context.Context, c *client.Client, s config.Settings, bucket string) error {
 	there, err := c.BucketExists(ctx, bucket)
-	if err != nil || there || !o.Ask("Bucket gs://"+bucket+" does not exist. Make it?") {
+	switch {
+	case err != nil || there:
 		return err
+	case s.Quiet || !o.Ask("Bucket gs://"+bucket+" does not exist. Make it?"):
+		return stage.NoBucket(bucket)
 	}
 	_, err = c.CreateBucket(ctx, s.Project, bucket, "")
 	return err

@@ -156,11 +156,16 @@ func (a Archive) send(ctx context.Context, s Store, sent func(int64)) error {
 	case err == nil, ctx.Err() != nil:
 		return err
 	case fault.Is(err, fault.NotFound):
-		return fault.Errorf(fault.NotFound, "Could not upload file: [%s] bucket does not exist.", a.Bucket).
-			WithHint("make it with: trainyard storage buckets create gs://%s", a.Bucket)
+		return NoBucket(a.Bucket)
 	default:
 		return &fault.Error{Kind: fault.KindOf(err), Msg: "Could not upload file [" + a.Path + "] to [" + a.Bucket + "/" + a.Object + "]: " + err.Error(), Hint: fault.HintOf(err), Err: err}
 	}
+}
+
+// NoBucket is the original's sentence for a bucket that is not there.
+func NoBucket(name string) error {
+	return fault.Errorf(fault.NotFound, "Could not upload file: [%s] bucket does not exist.", name).
+		WithHint("make it with: trainyard storage buckets create gs://%s", name)
 }
 
 // unreadable is the original's sentence; the system's reason without the path,
