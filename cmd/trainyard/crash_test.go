@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -180,6 +181,13 @@ func TestCrashedServersLoseNothing(t *testing.T) {
 			for _, pid := range left {
 				line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 				t.Errorf("process %d is left after every job ended: %q", pid, line)
+				if f := strings.Split(string(line), "\x00"); len(f) > 4 && f[1] == "-m" {
+					out, _, _ := y.run("jobs", "describe", f[4], "--timeline")
+					t.Logf("its job:\n%s", out)
+				} else if len(f) > 3 {
+					out, _ := exec.Command("ls", "-la", "--full-time", f[3]).CombinedOutput()
+					t.Logf("its folder:\n%s", out)
+				}
 			}
 			break
 		}
