@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,12 @@ func (d Folder) Alive() (pid int, alive bool, err error) { return lockHolder(d.f
 func (d Folder) Begun() bool {
 	_, err := os.Stat(d.file(begunFile))
 	return err == nil
+}
+
+// HasTask says whether the run may be, or was, begun.
+func (d Folder) HasTask() bool {
+	_, err := os.Stat(d.file(taskFile))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // Ended says whether there is an exit record.

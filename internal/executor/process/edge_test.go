@@ -91,6 +91,42 @@ func TestATaskWhoseServerDiedBeforeTheLaunchIsRun(t *testing.T) {
 	}
 }
 
+func TestAFolderWhoseServerDiedBeforeTheTaskIsNoRun(t *testing.T) {
+	e := newExecutor(t, dataDir(t))
+	a := master(1, "run", "forever")
+	h := handleOf(a)
+	cutOff := func() {
+		t.Helper()
+		if err := e.writeRecord(record{handle: h}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(e.attemptDir(h), agent.RunName(a.Replicas[0].Replica, 0)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cutOff()
+	if st, err := e.Wait(t.Context(), h.String(), executor.Status{}); err != nil || len(st.Replicas) != 0 {
+		t.Errorf("Wait = %+v, %v; want no replica", st, err)
+	}
+	if err := e.Stop(t.Context(), h.String()); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if err := e.Remove(t.Context(), h.String(), time.Hour); err != nil {
+		t.Errorf("Remove: %v", err)
+	}
+	if entries, err := filepath.Glob(filepath.Join(e.DataDir, "*", "*", "*")); err != nil || len(entries) != 0 {
+		t.Errorf("Remove leaves %v, %v", entries, err)
+	}
+
+	cutOff()
+	marks := filepath.Join(t.TempDir(), "marks")
+	a.Replicas[0].Args = []string{"mark", marks}
+	started(t, e, a, marks)
+	if rs := waitEnd(t, e, h.String()); rs.Exit == nil || rs.Exit.Code != 0 {
+		t.Errorf("started after all, the run ended as %+v", rs.Exit)
+	}
+}
+
 func TestAnAgentThatDoesNotWorkIsAnExitRecord(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "broken")
 	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho this program is damaged >&2\nexit 9\n"), 0o700); err != nil {

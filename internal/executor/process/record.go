@@ -42,7 +42,9 @@ func (e *Executor) writeRecord(r record) error {
 	return agent.WriteFile(e.record(r.Name), b, true)
 }
 
-// runs are the attempt's run folders, the latest of each replica.
+// runs are the attempt's run folders. One without a task is what a Start that
+// was cut off, or a Remove, left: nothing of it was ever begun, or nothing is
+// left of it.
 func (e *Executor) runs(h handle) ([]run, error) {
 	entries, err := os.ReadDir(e.attemptDir(h))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,6 +60,9 @@ func (e *Executor) runs(h handle) ([]run, error) {
 	for _, entry := range entries {
 		if r, ok := parseRun(entry.Name()); ok {
 			r.dir = agent.Folder(filepath.Join(e.attemptDir(h), entry.Name()))
+			if !r.dir.HasTask() {
+				continue
+			}
 			list = append(list, r)
 		}
 	}
