@@ -100,6 +100,15 @@ func (c *Controller) Run(ctx context.Context, ready func()) error {
 			}
 			delete(held, name)
 		}
+		// The next attempt may have been reserved, and no more: what is started
+		// is stored first. It will be reserved anew under the same name, so it
+		// cannot be swept beside the loop.
+		if next := it.name(&job.Attempt{Number: w.Attempt + 1}); held[next] != "" {
+			if err := c.o.Executor.Remove(ctx, held[next], 0); err != nil {
+				c.o.Log.Error("a reservation is not freed", "attempt", next, "err", err)
+			}
+			delete(held, next)
+		}
 		c.add(it)
 	}
 	c.sweep(ctx, held)

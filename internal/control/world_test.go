@@ -47,6 +47,13 @@ type fate struct {
 	after bool // what it dies at is done first
 	dead  bool // guarded by mu
 	kill  context.CancelFunc
+	rng   *rand.Rand // guarded by mu
+}
+
+func (f *fate) delay() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return time.Duration(f.rng.IntN(40)) * time.Millisecond
 }
 
 // meet says whether a call is made, and whether its caller hears of it.
@@ -66,6 +73,7 @@ func (f *fate) meet() (made, heard bool) {
 
 func mortal[T any](f *fate, call func() (T, error)) (T, error) {
 	var zero T
+	<-time.After(f.delay()) // others come in between
 	made, heard := f.meet()
 	if !made {
 		return zero, errDead
@@ -108,29 +116,56 @@ func (s mortalStore) Unfinished(ctx context.Context) ([]job.Work, error) {
 	return mortal(s.f, func() ([]job.Work, error) { return s.Store.Unfinished(ctx) })
 }
 
-// mortalExecutor is the executor as a controller that may die has it.
+// mortalExecutor is the executor as a controller that may die has it. It sees
+// to it that a controller does one thing at a time to an attempt.
 type mortalExecutor struct {
 	executor.Executor
-	f *fate
+	f  *fate
+	t  *testing.T
+	mu *sync.Mutex
+	at map[string]string // guarded by mu; what is under way, by the attempt's name
+}
+
+func (x mortalExecutor) alone(name, what string) (done func()) {
+	if n, ok := strings.CutPrefix(name, `{"fake":"`); ok {
+		name = strings.TrimSuffix(n, `"}`)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if other := x.at[name]; other != "" {
+		x.t.Errorf("%s of %s during its %s", what, name, other)
+		return func() {}
+	}
+	x.at[name] = what
+	return func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		delete(x.at, name)
+	}
 }
 
 func (x mortalExecutor) Reserve(ctx context.Context, a executor.Attempt) (map[job.Replica]string, error) {
+	defer x.alone(a.Name, "reserve")()
 	return mortal(x.f, func() (map[job.Replica]string, error) { return x.Executor.Reserve(ctx, a) })
 }
 
 func (x mortalExecutor) Start(ctx context.Context, a executor.Attempt) (string, error) {
+	defer x.alone(a.Name, "start")()
 	return mortal(x.f, func() (string, error) { return x.Executor.Start(ctx, a) })
 }
 
 func (x mortalExecutor) Stop(ctx context.Context, h string) error {
+	defer x.alone(h, "stop")()
 	return mortally(x.f, func() error { return x.Executor.Stop(ctx, h) })
 }
 
 func (x mortalExecutor) Reap(ctx context.Context, h string) error {
+	defer x.alone(h, "reap")()
 	return mortally(x.f, func() error { return x.Executor.Reap(ctx, h) })
 }
 
 func (x mortalExecutor) Remove(ctx context.Context, h string, keep time.Duration) error {
+	defer x.alone(h, "remove")()
 	return mortally(x.f, func() error { return x.Executor.Remove(ctx, h, keep) })
 }
 
@@ -185,13 +220,13 @@ func live(t *testing.T, rng *rand.Rand) {
 		defer close(over)
 		for ctx.Err() == nil {
 			mine, kill := context.WithCancel(ctx)
-			f := &fate{left: 1 + fates.IntN(25), after: fates.IntN(2) == 0, kill: kill}
+			f := &fate{left: 1 + fates.IntN(25), after: fates.IntN(2) == 0, kill: kill, rng: rand.New(rand.NewPCG(fates.Uint64(), 3))}
 			select {
 			case <-immortal:
 				f.left = -2
 			default:
 			}
-			c := New(Options{Store: mortalStore{s, f, machine, t}, Executor: mortalExecutor{fake.New(machine), f}, Log: slog.New(slog.DiscardHandler),
+			c := New(Options{Store: mortalStore{s, f, machine, t}, Executor: mortalExecutor{fake.New(machine), f, t, &sync.Mutex{}, map[string]string{}}, Log: slog.New(slog.DiscardHandler),
 				Settings: Settings{Grace: 2 * time.Second, MaxParallel: 4}})
 			if err := c.Run(mine, func() {}); err != nil && !errors.Is(err, errDead) && mine.Err() == nil {
 				t.Errorf("Run: %v", err)

@@ -108,8 +108,8 @@ type Executor interface {
 	// folders of replicas that failed are kept for inspection.
 	Remove(ctx context.Context, handle string, keep time.Duration) error
 
-	// List names every attempt that the executor still holds, with its handle,
-	// so that those that no job knows can be swept.
+	// List names every attempt that was reserved or started and not removed, with
+	// its handle, so that those that no job knows can be swept.
 	List(ctx context.Context) (map[string]string, error)
 }
 

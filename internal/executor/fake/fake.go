@@ -101,12 +101,23 @@ func (e *Executor) Capacity(context.Context) (executor.Capacity, error) { return
 func (e *Executor) Reserve(_ context.Context, a executor.Attempt) (map[job.Replica]string, error) {
 	e.m.mu.Lock()
 	defer e.m.mu.Unlock()
+	e.m.hold(a.Name)
 	addresses := map[job.Replica]string{}
 	for _, r := range a.Replicas {
 		e.m.port++
 		addresses[r.Replica] = fmt.Sprintf("fake-%d.invalid:%d", e.m.port, 2222)
 	}
 	return addresses, nil
+}
+
+// hold returns the attempt of a name, which is there afterwards; mu is held.
+func (m *Machine) hold(name string) *attempt {
+	at := m.attempts[name]
+	if at == nil {
+		at = &attempt{runs: map[job.Replica][]*run{}, changed: make(chan struct{})}
+		m.attempts[name] = at
+	}
+	return at
 }
 
 // Start begins the runs that were not begun yet.
@@ -121,11 +132,7 @@ func (e *Executor) Start(_ context.Context, a executor.Attempt) (string, error) 
 	}
 	e.m.mu.Lock()
 	defer e.m.mu.Unlock()
-	at := e.m.attempts[a.Name]
-	if at == nil {
-		at = &attempt{runs: map[job.Replica][]*run{}, changed: make(chan struct{})}
-		e.m.attempts[a.Name] = at
-	}
+	at := e.m.hold(a.Name)
 	now := e.m.clock.Now()
 	for i, r := range a.Replicas {
 		runs := at.runs[r.Replica]
@@ -206,7 +213,7 @@ func same(a, b executor.Status) bool {
 	return true
 }
 
-// List names all attempts that were started and not removed.
+// List names all attempts that were reserved or started, and not removed.
 func (e *Executor) List(context.Context) (map[string]string, error) {
 	e.m.mu.Lock()
 	defer e.m.mu.Unlock()
