@@ -184,7 +184,7 @@ func TestALineThatIsYoungWaitsUntilNoneCanComeBeforeIt(t *testing.T) {
 		if got := read(t, r, q); len(got) != 0 {
 			t.Errorf("at once: %q", names(got))
 		}
-		time.Sleep(settle + 1)
+		<-time.After(settle + 1)
 		if got := read(t, r, q); len(got) != 2 {
 			t.Errorf("a moment later: %q", names(got))
 		}

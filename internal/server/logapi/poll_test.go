@@ -126,9 +126,9 @@ func TestAPollerLikeGcloudSeesEveryLineOnceWhileTheyAreWritten(t *testing.T) {
 						}
 						wrote[i]++
 					}
-					time.Sleep(rand.N(20 * time.Millisecond)) // an agent flushes that often
+					<-time.After(rand.N(20 * time.Millisecond)) // an agent flushes that often
 					s.Flush()
-					time.Sleep(rand.N(500 * time.Millisecond))
+					<-time.After(rand.N(500 * time.Millisecond))
 				}
 			})
 		}
@@ -136,7 +136,7 @@ func TestAPollerLikeGcloudSeesEveryLineOnceWhileTheyAreWritten(t *testing.T) {
 			for range rounds {
 				src.say(time.Now(), fmt.Sprint(wrote[tasks]))
 				wrote[tasks]++
-				time.Sleep(rand.N(500 * time.Millisecond))
+				<-time.After(rand.N(500 * time.Millisecond))
 			}
 		})
 		ended := make(chan struct{})
@@ -185,7 +185,7 @@ func TestAPollerLikeGcloudSeesEveryLineOnceWhileTheyAreWritten(t *testing.T) {
 					empty = 0
 				}
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		for i := range tasks {
 			if got := next[fmt.Sprintf("worker-replica-%d", i)]; got != wrote[i] {
