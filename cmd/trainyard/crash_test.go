@@ -139,10 +139,23 @@ func TestCrashedServersLoseNothing(t *testing.T) {
 	users.Wait()
 	t.Logf("%d jobs accepted", len(accepted))
 
-	for id, w := range accepted {
-		if w.cancelled {
-			// The wish may have been cut off before it was accepted.
+	// What the users were doing last was cut off: a wish to cancel may not have
+	// been accepted, and a job may be there that nobody was told of.
+	untold := map[string]bool{}
+	err := y.ml().Projects.Jobs.List("projects/local").Pages(t.Context(), func(page *ml.GoogleCloudMlV1__ListJobsResponse) error {
+		for _, j := range page.Jobs {
+			_, told := accepted[j.JobId]
+			untold[j.JobId] = !told
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, untold := range untold {
+		if untold || accepted[id].cancelled {
 			y.persist(t.Context(), "POST", "/v1/projects/local/jobs/"+id+":cancel", struct{}{}, "")
+			y.ended("local", id)
 		}
 	}
 	for id, w := range accepted {
