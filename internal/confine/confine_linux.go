@@ -1,0 +1,146 @@
+package confine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// reports is the descriptor on which the binary says what it could not do. It
+// is closed when it has become the program.
+const reports = 3
+
+func begin(binary string, v View, cmd *exec.Cmd, start func(*exec.Cmd) error) (Started, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return Started{}, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return Started{}, err
+	}
+	defer w.Close()
+	cmd.Args = append([]string{binary, Name, string(text), cmd.Path}, cmd.Args...)
+	cmd.Path = binary
+	cmd.ExtraFiles = append([]*os.File{w}, cmd.ExtraFiles...)
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	a := cmd.SysProcAttr
+	a.Cloneflags |= unix.CLONE_NEWNS
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
+		a.Cloneflags |= unix.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+		// Without it the kernel drops what the new namespace grants at exec.
+		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
+	}
+	if err := start(cmd); err != nil {
+		_ = r.Close()
+		return Started{}, err
+	}
+	return Started{Failed: func() []string {
+		defer r.Close()
+		b, _ := io.ReadAll(io.LimitReader(r, 64<<10))
+		return slices.DeleteFunc(strings.Split(string(b), "\n"), func(l string) bool { return l == "" })
+	}}, nil
+}
+
+// Main changes the view and becomes the program: confine VIEW PATH ARGV...
+// It returns only when that failed.
+func Main(args []string) int {
+	unix.CloseOnExec(reports)
+	report := os.NewFile(reports, "reports")
+	if len(args) < 3 {
+		fmt.Fprintln(os.Stderr, "confine VIEW PATH ARGV...")
+		return 2
+	}
+	var v View
+	if err := json.Unmarshal([]byte(args[0]), &v); err != nil {
+		fmt.Fprintf(os.Stderr, "confine: %v\n", err)
+		return 2
+	}
+	for _, err := range v.apply() {
+		fmt.Fprintln(report, strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	if err := dropAmbient(); err != nil {
+		fmt.Fprintf(os.Stderr, "confine: %v\n", err)
+		return 126
+	}
+	err := syscall.Exec(args[1], args[2:], os.Environ())
+	fmt.Fprintf(os.Stderr, "start %s: %v\n", args[1], err)
+	return 127
+}
+
+// dropAmbient leaves the program no more rights than it would have had.
+func dropAmbient() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+}
+
+// apply changes this process's view; each error is something that stays as it
+// was.
+func (v View) apply() []error {
+	// Nothing that is mounted here may be seen elsewhere.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return []error{fmt.Errorf("a view of files of its own: %w", err)}
+	}
+	var errs []error
+	for at, file := range v.Files {
+		if err := bind(file, at); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if v.Tmp != "" {
+		if err := v.applyTmp(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// applyTmp mounts what is to be kept into the new /tmp first, and that then,
+// with all in it, over the old one.
+func (v View) applyTmp() error {
+	for _, dir := range v.Keep {
+		rest, ok := below(dir)
+		if !ok {
+			continue
+		}
+		at := filepath.Join(v.Tmp, rest)
+		if err := os.MkdirAll(at, 0o700); err != nil {
+			return err
+		}
+		if err := bind(dir, at); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount(v.Tmp, Tmp, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("mount %s over %s: %w", v.Tmp, Tmp, err)
+	}
+	return nil
+}
+
+func bind(from, at string) error {
+	err := unix.Mount(from, at, "", unix.MS_BIND, "")
+	if errors.Is(err, unix.ENOENT) {
+		if _, missing := os.Stat(at); missing != nil {
+			return fmt.Errorf("%s is not on this machine", at)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("mount %s over %s: %w", from, at, err)
+	}
+	return nil
+}
