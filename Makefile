@@ -26,6 +26,10 @@ run: build ## start the embedded service, train examples/digits on it and show t
 test: build ## set up what the tests need, and run the whole suite
 	@scripts/test
 
+.PHONY: test-frameworks
+test-frameworks: build ## TensorFlow 1.15, 2.11 and today's, and libraries, train on gs:// in jobs; downloads gigabytes
+	@TRAINYARD_FRAMEWORKS=1 $(GO) test -count=1 -timeout 40m -v -run TestFrameworks ./cmd/trainyard
+
 .PHONY: check
 check: ## format, vet, staticcheck, and compile for every platform
 	@out=$$(gofmt -l cmd internal); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi

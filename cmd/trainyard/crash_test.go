@@ -66,7 +66,7 @@ func kills(t *testing.T) int {
 func TestCrashedServersLoseNothing(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, "--max-parallel-jobs", "6")
-	marks := t.TempDir()
+	marks := y.marks()
 	y.mustRun("storage", "buckets", "create", "gs://crash")
 	source := filepath.Join(t.TempDir(), "app", "crashing")
 	write(t, filepath.Join(source, "__init__.py"), "")
@@ -353,7 +353,7 @@ func status(err error) int {
 func TestAGracefulStopIsQuickAndLeavesJobsAlone(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
-	marks := t.TempDir()
+	marks := y.marks()
 	source := filepath.Join(t.TempDir(), "app", "going")
 	write(t, filepath.Join(source, "__init__.py"), "")
 	write(t, filepath.Join(source, "task.py"), `
@@ -395,7 +395,7 @@ print("storage says", urllib.request.urlopen(url).status, flush=True)
 func TestKilledProgramsAndAgents(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, "--max-parallel-jobs", "4")
-	marks := t.TempDir()
+	marks := y.marks()
 	source := filepath.Join(t.TempDir(), "app", "victim")
 	write(t, filepath.Join(source, "__init__.py"), "")
 	write(t, filepath.Join(source, "task.py"), `

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/trainyard/trainyard/internal/cli"
+	"github.com/trainyard/trainyard/internal/confine"
 )
 
 // Set by the linker: the release, and what tells two binaries of one release
@@ -18,6 +19,9 @@ var (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == confine.Name { // on its way to be a job's program
+		os.Exit(confine.Main(os.Args[2:]))
+	}
 	os.Exit(cli.Main(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr, cli.Programs{
 		Serve: serve, Agent: runAgent, Package: packageFolder, Version: version, Build: build,
 	}))

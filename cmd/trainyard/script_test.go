@@ -30,6 +30,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("TRAINYARD_LISTEN", addr)
 			env.Setenv("ADDR", addr)
 			env.Setenv("TRAINYARD_DATA_DIR", data)
+			env.Setenv("MARKS", filepath.Join(data, "marks")) // seen by programs, whose /tmp is their own
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
 			env.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 			for _, name := range []string{"PYENV_ROOT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_CERT", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy"} {

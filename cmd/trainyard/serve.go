@@ -87,6 +87,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	token := s.Token.Reveal()
 	processes, err := process.New(process.Options{
 		DataDir: dir, Binary: binary, Token: func() string { return token }, JobMemory: s.JobMemory,
+		StorageProxy: s.StorageProxy, PrivateTmp: s.PrivateTmp,
 		Environments: map[string]string{"installer": s.Installer, "uv": s.UV, "pythons": join(s.Pythons)}, Log: log,
 	})
 	if err != nil {

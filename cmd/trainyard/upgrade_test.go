@@ -35,7 +35,7 @@ func TestANewerCommandLineReplacesAnOlderServer(t *testing.T) {
 		}
 		return stdout.String(), stderr.String()
 	}
-	marks := t.TempDir()
+	marks := y.marks()
 	source := filepath.Join(t.TempDir(), "app", "upgraded")
 	write(t, filepath.Join(source, "__init__.py"), "")
 	write(t, filepath.Join(source, "task.py"), `

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	}
 	// What the tests start finds nothing of the person's who runs them.
 	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "TRAINYARD_") && name != "TRAINYARD_TEST_PYTHON" && name != "TRAINYARD_CRASH_KILLS" {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "TRAINYARD_") && name != "TRAINYARD_TEST_PYTHON" && name != "TRAINYARD_CRASH_KILLS" && name != "TRAINYARD_FRAMEWORKS" {
 			os.Unsetenv(name)
 		}
 	}
@@ -89,6 +89,17 @@ func freeAddr() string {
 }
 
 func (y *yard) url() string { return "http://" + y.addr }
+
+// marks is a folder that programs of jobs see, too: they have a /tmp of their
+// own.
+func (y *yard) marks() string {
+	y.t.Helper()
+	dir := filepath.Join(y.dir, "marks")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		y.t.Fatal(err)
+	}
+	return dir
+}
 
 // start returns when the server accepts requests.
 func (y *yard) start() {

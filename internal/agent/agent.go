@@ -45,6 +45,7 @@ type agent struct {
 	task   *Task
 	book   *book
 	relay  *relay
+	out    *wayOut // nil where there is none
 	status reporter
 	tree   tree   // of the agent
 	step   string // which of "fetch", "environment", "install", "run" is going on
@@ -115,6 +116,13 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 	a.book.say(logs.Info, "Running task with arguments: "+taskArguments(a.task))
 	if a.relay, err = openRelay(ctx, a.task.DataDir, a.Log); err != nil {
 		return job.Exit{}, fmt.Errorf("open the relay to the server: %w", err)
+	}
+	if a.task.StorageProxy {
+		if a.out, err = a.openWayOut(ctx); err != nil {
+			a.book.say(logs.Warning, "gs:// is not served to programs that have Google's hosts compiled in, such as TensorFlow: "+err.Error())
+		} else {
+			defer a.out.close()
+		}
 	}
 	served := make(chan struct{})
 	go func() { defer close(served); a.relay.serve() }()

@@ -18,18 +18,15 @@ var passed = []string{
 
 // environ is the program's whole environment: the machine's, ours, the
 // environment's, the job's, later ones winning.
-func (a *agent) environ(env Env) []string {
-	r, own := a.task.Replica, map[string]string{}
-	for _, kv := range a.Environ {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			own[k] = v
-		}
-	}
-	vars := map[string]string{}
+func (a *agent) environ(env Env, tmp string) []string {
+	r, own, vars := a.task.Replica, vars(a.Environ), map[string]string{}
 	for _, k := range passed {
 		if v, ok := own[k]; ok {
 			vars[k] = v
 		}
+	}
+	if a.out != nil {
+		maps.Copy(vars, a.out.environ())
 	}
 	noProxy := "localhost,127.0.0.1,::1"
 	for _, k := range []string{"no_proxy", "NO_PROXY"} {
@@ -38,7 +35,8 @@ func (a *agent) environ(env Env) []string {
 			break
 		}
 	}
-	path := []string{a.dir.file("bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+	// The stand-ins come last: the real ones are used where they are there.
+	path := []string{a.dir.file("bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", a.dir.file("stand-ins")}
 	if env.BinDir != "" {
 		path = append([]string{env.BinDir}, path...)
 	}
@@ -50,7 +48,7 @@ func (a *agent) environ(env Env) []string {
 		"PATH":             strings.Join(path, ":"),
 		"LANG":             "C.UTF-8",
 		"HOME":             a.dir.file("home"),
-		"TMPDIR":           a.dir.file("tmp"),
+		"TMPDIR":           tmp,
 		"no_proxy":         noProxy,
 		"NO_PROXY":         noProxy,
 		"PYTHONUNBUFFERED": "1", // a line is in the log when it is printed
@@ -65,6 +63,12 @@ func (a *agent) environ(env Env) []string {
 		"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
 		"GOOGLE_CLOUD_PROJECT":              string(a.task.Job.Project),
 		"CLOUDSDK_CORE_PROJECT":             string(a.task.Job.Project),
+		// The real gcloud, where a program calls it.
+		"CLOUDSDK_AUTH_DISABLE_CREDENTIALS":       "true",
+		"CLOUDSDK_CORE_DISABLE_PROMPTS":           "1",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_ML":      a.relay.URL() + "/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": a.relay.URL() + "/storage/v1/",
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": a.relay.URL() + "/",
 
 		"CLOUD_ML_JOB_ID":     string(a.task.Job.ID),
 		"CLOUD_ML_PROJECT_ID": string(a.task.Job.Project),

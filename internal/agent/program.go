@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/trainyard/trainyard/internal/confine"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/logs"
@@ -81,13 +82,12 @@ func (a *agent) startProgram(env Env, pumps *pipes) (cmd *exec.Cmd, limit int64,
 		}
 	}
 	a.tree.group = g
-	cmd = a.command(env, pumps)
-	if err := g.start(cmd); err != nil {
+	if cmd, err = a.startIn(env, pumps, g.start); err != nil {
 		// A group may be ours to make and not to enter.
 		why = err
 		g.remove()
-		a.tree.group, cmd = nil, a.command(env, pumps)
-		if err := cmd.Start(); err != nil {
+		a.tree.group = nil
+		if cmd, err = a.startIn(env, pumps, (*exec.Cmd).Start); err != nil {
 			return nil, 0, fmt.Errorf("start %s: %w", env.Python, err)
 		}
 	}
@@ -99,10 +99,67 @@ func (a *agent) startProgram(env Env, pumps *pipes) (cmd *exec.Cmd, limit int64,
 	return cmd, limit, nil
 }
 
-func (a *agent) command(env Env, p *pipes) *exec.Cmd {
+// startIn starts the program with its own view of the machine's files, and
+// without one, saying so, where the machine gives none.
+func (a *agent) startIn(env Env, pumps *pipes, start func(*exec.Cmd) error) (*exec.Cmd, error) {
+	if v := a.view(env); !v.Empty() {
+		tmp := a.dir.file("tmp")
+		if v.Tmp != "" {
+			tmp = confine.Tmp
+			a.warnOfTmp()
+		}
+		cmd := a.command(env, pumps, tmp)
+		started, err := confine.Start(a.Binary, v, cmd, start)
+		if err == nil {
+			for _, f := range started.Failed() {
+				a.book.say(logs.Warning, "The program sees the machine's own files: "+f+".")
+			}
+			return cmd, nil
+		}
+		defer func() {
+			a.book.say(logs.Warning, fmt.Sprintf("This machine gives programs no view of its files of their own (%v): /tmp is everybody's, and TensorFlow before 2.3 cannot open gs:// paths.", err))
+		}()
+	}
+	cmd := a.command(env, pumps, a.dir.file("tmp"))
+	return cmd, start(cmd)
+}
+
+// warnOfTmp says of which arguments the program will find nothing, or leave
+// nothing.
+func (a *agent) warnOfTmp() {
+	for _, arg := range a.task.Replica.Args {
+		if i := strings.Index(arg, confine.Tmp+"/"); i == 0 || i > 0 && arg[i-1] == '=' {
+			a.book.say(logs.Warning, arg[i:]+" is in the replica's own /tmp, which is empty when the program starts and removed when it ends. Give the program a gs:// path, or a path elsewhere on this machine.")
+		}
+	}
+}
+
+// view is what the program is to see differently.
+func (a *agent) view(env Env) confine.View {
+	var v confine.View
+	if a.Binary == "" {
+		return v
+	}
+	if a.task.PrivateTmp {
+		v.Tmp = a.dir.file("tmp")
+		v.Keep = []string{a.task.DataDir, filepath.Dir(a.Binary)}
+		if python, err := filepath.EvalSymlinks(env.Python); err == nil {
+			v.Keep = append(v.Keep, filepath.Dir(filepath.Dir(python)))
+		}
+	}
+	if a.out != nil {
+		v.Files = map[string]string{}
+		for _, path := range a.out.trusted { // read by what has its path compiled in
+			v.Files[path] = a.out.bundle
+		}
+	}
+	return v
+}
+
+func (a *agent) command(env Env, p *pipes, tmp string) *exec.Cmd {
 	r := a.task.Replica
 	cmd := exec.Command(env.Python, append([]string{"-m", r.Module}, r.Args...)...) //nolint:gosec // the user's program is what this is for
-	cmd.Dir, cmd.Env = a.dir.file(UserDir), a.environ(env)
+	cmd.Dir, cmd.Env = a.dir.file(UserDir), a.environ(env, tmp)
 	cmd.Stdout, cmd.Stderr = p.stdout.w, p.stderr.w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
@@ -110,7 +167,7 @@ func (a *agent) command(env Env, p *pipes) *exec.Cmd {
 
 // furnish makes the program's folders.
 func (a *agent) furnish() error {
-	for _, name := range []string{UserDir, "home", "tmp", "site", "bin"} {
+	for _, name := range []string{UserDir, "home", "tmp", "site", "bin", "stand-ins"} {
 		if err := os.Mkdir(a.dir.file(name), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return disk(a.dir.file(name), err)
 		}
@@ -118,9 +175,12 @@ func (a *agent) furnish() error {
 	if err := os.WriteFile(a.dir.file("site/sitecustomize.py"), sitecustomize, 0o600); err != nil {
 		return disk(a.dir.file("site/sitecustomize.py"), err)
 	}
-	if a.Binary != "" {
-		if err := os.Symlink(a.Binary, a.dir.file("bin/trainyard")); err != nil && !errors.Is(err, os.ErrExist) {
-			return disk(a.dir.file("bin/trainyard"), err)
+	if a.Binary == "" {
+		return nil
+	}
+	for _, name := range []string{"bin/trainyard", "stand-ins/gsutil", "stand-ins/gcloud"} {
+		if err := os.Symlink(a.Binary, a.dir.file(name)); err != nil && !errors.Is(err, os.ErrExist) {
+			return disk(a.dir.file(name), err)
 		}
 	}
 	return nil
@@ -130,7 +190,7 @@ func (a *agent) furnish() error {
 // left in its folders stays for whoever wants to look.
 func (a *agent) cleanUp(well bool) {
 	a.book.say(logs.Info, "Module completed; cleaning up.")
-	gone := []string{"tmp", "site", "bin", "records"}
+	gone := []string{"tmp", "site", "bin", "stand-ins", "records"}
 	if well {
 		gone = append(gone, UserDir, "home")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,11 +32,12 @@ const holdFor = 10 * time.Minute
 // it came, so that addresses in the server's answers lead through the relay
 // again.
 type relay struct {
-	data string // the data directory
-	hold time.Duration
-	l    net.Listener
-	srv  *http.Server
-	dial net.Dialer
+	data  string // the data directory
+	token string // that asking for one gives; set before serve
+	hold  time.Duration
+	l     net.Listener
+	srv   *http.Server
+	dial  net.Dialer
 }
 
 func openRelay(ctx context.Context, data string, log *slog.Logger) (*relay, error) {
@@ -44,18 +46,34 @@ func openRelay(ctx context.Context, data string, log *slog.Logger) (*relay, erro
 		return nil, err
 	}
 	r := &relay{data: data, hold: holdFor, l: l, dial: net.Dialer{Timeout: 5 * time.Second}}
+	forward := &httputil.ReverseProxy{
+		Rewrite:       r.rewrite,
+		Transport:     &patient{relay: r, next: r.transport()},
+		FlushInterval: -1,
+		ErrorHandler:  answerAway,
+		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 	r.srv = &http.Server{
-		Handler: &httputil.ReverseProxy{
-			Rewrite:       r.rewrite,
-			Transport:     &patient{relay: r, next: r.transport()},
-			FlushInterval: -1,
-			ErrorHandler:  answerAway,
-			ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == tokenPath {
+				r.giveToken(w)
+				return
+			}
+			forward.ServeHTTP(w, req)
+		}),
 		ReadHeaderTimeout: time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return r, nil
+}
+
+// tokenPath is where libraries exchange the job's credentials for a token. Names
+// of buckets are longer than its first segment.
+const tokenPath = "/o/token"
+
+func (r *relay) giveToken(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3600}`+"\n", r.token)
 }
 
 // URL is the relay's address, without a trailing slash.
@@ -69,6 +87,11 @@ func (r *relay) close() { _ = r.srv.Close() }
 func (r *relay) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", "server"
 	p.Out.Host = p.In.Host
+	for _, h := range []string{"X-Forwarded-Proto", "X-Forwarded-Host"} { // of the proxy for storage
+		if v, ok := p.In.Header[h]; ok {
+			p.Out.Header[h] = v
+		}
+	}
 	if token, err := os.ReadFile(filepath.Join(r.data, TokenFile)); err == nil && len(token) > 0 {
 		p.Out.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	}

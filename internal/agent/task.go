@@ -41,9 +41,13 @@ type Task struct {
 	Replica executor.Replica
 	// MemoryLimit caps the program's memory where the machine can; zero is no cap.
 	MemoryLimit int64
-	DataDir     string
-	Spool       string // the log that the agent writes
-	Packages    string // folder of fetched archives, shared by the job's runs
+	// StorageProxy gives the program a proxy that stands in for Cloud Storage's
+	// hosts, PrivateTmp a /tmp of its own, where the machine can.
+	StorageProxy, PrivateTmp bool
+
+	DataDir  string
+	Spool    string // the log that the agent writes
+	Packages string // folder of fetched archives, shared by the job's runs
 	// Environments is for the maker of environments; nobody here reads it.
 	Environments map[string]string `json:",omitempty"`
 }

@@ -42,6 +42,8 @@ var keys = []key{
 
 	text("listen", "127.0.0.1:8450", "address that the server listens on", hostPort, func(s *Settings) *string { return &s.Listen }),
 	text("data-dir", "", "folder that holds everything the server keeps", nil, func(s *Settings) *string { return &s.DataDir }),
+	on("storage-proxy", "serve gs:// in jobs to programs that have Google's hosts compiled in, such as TensorFlow", func(s *Settings) *bool { return &s.StorageProxy }),
+	on("private-tmp", "give each replica a /tmp of its own, where the kernel can", func(s *Settings) *bool { return &s.PrivateTmp }),
 	count("max-parallel-jobs", "jobs that may run at once; 0 for as many as fit the machine", func(s *Settings) *int { return &s.MaxParallelJobs }),
 	size("job-memory", "memory that one job may use, as in 4GiB; 0 for what its machine type says", func(s *Settings) *int64 { return &s.JobMemory }),
 	duration("cancel-grace", "30s", "time between asking a cancelled program to end and killing it", func(s *Settings) *time.Duration { return &s.CancelGrace }),
@@ -109,7 +111,14 @@ func secret(name, help string, field func(*Settings) *Secret) key {
 }
 
 func boolean(name, help string, field func(*Settings) *bool) key {
-	return key{name, nil, "false", help, func(s *Settings, t string) error {
+	return truth(name, "false", help, field)
+}
+
+// on is a boolean that is true unless it is said to be false.
+func on(name, help string, field func(*Settings) *bool) key { return truth(name, "true", help, field) }
+
+func truth(name, def, help string, field func(*Settings) *bool) key {
+	return key{name, nil, def, help, func(s *Settings, t string) error {
 		v, err := strconv.ParseBool(strings.ToLower(t))
 		if err != nil {
 			return fmt.Errorf("%q is neither true nor false", t)

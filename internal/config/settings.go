@@ -24,6 +24,8 @@ type Settings struct {
 
 	Listen          string
 	DataDir         string
+	StorageProxy    bool
+	PrivateTmp      bool
 	MaxParallelJobs int           // 0: as many as fit the machine
 	JobMemory       int64         // bytes; 0: as the machine type says
 	CancelGrace     time.Duration // between SIGTERM and SIGKILL

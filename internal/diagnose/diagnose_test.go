@@ -77,7 +77,7 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 		"missing-dependency": "imports sklearn_of_nobody", "job-dir-argument": "does not know the argument --job-dir", "arguments": "the following arguments are required: --epochs",
 		"python-too-new": "does not serve this version of Python", "no-version": "no-such-package-of-anybody", "index-unreachable": "could not be reached", "build-failed": "could not be built",
 		"disk-full": "disk is full", "package-fetch": "could not be fetched", "port-in-use": "port that another program has", "gpu": "GPU that it cannot see",
-		"gs-as-file": "gs://bucket/data.csv with open()", "relative-path": "data/train.csv by a relative path", "syntax": "SyntaxError",
+		"gs-as-file": "gs://bucket/data.csv with open()", "private-tmp": "looks for /tmp/data-of-nobody.csv", "relative-path": "data/train.csv by a relative path", "syntax": "SyntaxError",
 	}
 	for _, c := range catalogue() {
 		t.Run(c.Name, func(t *testing.T) {

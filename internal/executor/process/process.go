@@ -40,6 +40,8 @@ type Options struct {
 	Environments map[string]string
 	// JobMemory caps each replica's memory; zero is no cap.
 	JobMemory int64
+	// StorageProxy and PrivateTmp are as in agent.Task.
+	StorageProxy, PrivateTmp bool
 	// Environ is the environment of which agents get what they need; nil means
 	// this process's.
 	Environ []string

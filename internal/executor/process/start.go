@@ -85,7 +85,7 @@ func (e *Executor) writeTasks(h handle, a executor.Attempt) (todo []agent.Folder
 		made = append(made, dir)
 		t := &agent.Task{
 			Job: a.Job, Seq: a.Seq, Attempt: a.Number, Name: a.Name, Replica: r,
-			MemoryLimit: e.JobMemory, DataDir: e.DataDir, Environments: e.Environments,
+			MemoryLimit: e.JobMemory, StorageProxy: e.StorageProxy, PrivateTmp: e.PrivateTmp, DataDir: e.DataDir, Environments: e.Environments,
 			Spool:    filepath.Join(e.jobDir(h), "logs", fmt.Sprintf("a%d-%s.log", a.Number, agent.RunName(r.Replica, r.Run))),
 			Packages: filepath.Join(e.jobDir(h), "packages"),
 		}

@@ -45,7 +45,18 @@ type object struct {
 	Metadata           map[string]string `json:"metadata,omitempty"`
 }
 
-func base(r *http.Request) string { return "http://" + r.Host }
+// base is where a client finds this server: where it sent its request, or the
+// front that it sent it to.
+func base(r *http.Request) string {
+	scheme, host := "http", r.Host
+	if r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	if h := r.Header.Get("X-Forwarded-Host"); h != "" {
+		host = h
+	}
+	return scheme + "://" + host
+}
 
 func crcText(crc uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))

@@ -1,0 +1,1 @@
+open("/tmp/data-of-nobody.csv")
