@@ -45,7 +45,14 @@ type object struct {
 	Metadata           map[string]string `json:"metadata,omitempty"`
 }
 
-func base(r *http.Request) string { return "http://" + r.Host }
+// base is how the client reaches this server: by TLS when what stands in front
+// of us took it off.
+func base(r *http.Request) string {
+	if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
 
 func crcText(crc uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))

@@ -121,6 +121,24 @@ func TestResumableSessions(t *testing.T) {
 	}
 }
 
+// TestLinksFollowTheFront: behind something that takes TLS off, the links in an
+// answer and the address of a session are https.
+func TestLinksFollowTheFront(t *testing.T) {
+	s := serve(t)
+	for proto, want := range map[string]string{"https": "https://", "http": "http://", "": "http://"} {
+		_, h, _ := ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?uploadType=resumable&name=r", "", "X-Forwarded-Proto", proto)
+		if got := h.Get("Location"); !strings.HasPrefix(got, want) {
+			t.Errorf("X-Forwarded-Proto %q: Location %s", proto, got)
+		}
+		_, _, body := ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?uploadType=media&name=x", "x", "X-Forwarded-Proto", proto)
+		for _, link := range []string{"selfLink", "mediaLink"} {
+			if !strings.Contains(body, `"`+link+`":"`+want) {
+				t.Errorf("X-Forwarded-Proto %q: %s", proto, body)
+			}
+		}
+	}
+}
+
 func TestNamesRangesConditionsAndErrors(t *testing.T) {
 	s := serve(t)
 	for _, name := range []string{"a//b", "../x", "a b", "ü", "%2F", "x?y#z", "a/./b"} {
