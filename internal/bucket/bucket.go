@@ -22,6 +22,9 @@ type Bucket struct {
 	Updated        time.Time
 	Metageneration int64
 	Labels         map[string]string
+	// Versioning keeps what is overwritten or deleted as a noncurrent object,
+	// which only its generation names.
+	Versioning bool `json:",omitzero"`
 }
 
 // Object is an object's facts. Content never changes under a generation.
@@ -43,11 +46,14 @@ type Object struct {
 	Components         int // of a composite
 	Created            time.Time
 	Updated            time.Time
+	Deleted            time.Time `json:",omitzero"` // since when it is noncurrent; zero for the live one
 }
 
-// Conditions guard a call; nil pointers are not checked. IfGenerationMatch 0
-// means that the object must not exist. A condition that does not hold is
-// fault.Precondition, and it is checked in the same transaction as the effect.
+// Conditions guard a call; nil pointers are not checked. They are about the
+// live object, or about the one whose generation the call names.
+// GenerationMatch 0 means that there must be no live object. A condition that
+// does not hold is fault.Precondition, and it is checked in the same
+// transaction as the effect.
 type Conditions struct {
 	GenerationMatch        *int64
 	GenerationNotMatch     *int64
@@ -74,9 +80,10 @@ type Query struct {
 	EndOffset                string // exclusive
 	MatchGlob                string
 	IncludeTrailingDelimiter bool
+	Versions                 bool // noncurrent objects too
 }
 
-// Page is part of a listing, ordered by name as bytes.
+// Page is part of a listing, ordered by name as bytes, and by generation.
 type Page struct {
 	Objects  []Object
 	Prefixes []string
@@ -99,7 +106,9 @@ type Store interface {
 	Bucket(ctx context.Context, name string) (Bucket, error)
 	Buckets(ctx context.Context, project, prefix string) ([]Bucket, error)
 	UpdateBucket(ctx context.Context, name string, change func(*Bucket) error) (Bucket, error)
-	DeleteBucket(ctx context.Context, name string) error // Conflict unless empty
+	// DeleteBucket is a Conflict unless the bucket is empty, also of noncurrent
+	// objects. Of the conditions, those about the metageneration count.
+	DeleteBucket(ctx context.Context, name string, c Conditions) error
 
 	// Put writes a whole object, durable when it returns.
 	Put(ctx context.Context, o PutOptions, body io.Reader) (Object, error)
@@ -108,10 +117,13 @@ type Store interface {
 	// readable until closed, whatever happens to the object.
 	Open(ctx context.Context, bucket, name string, generation, offset, length int64, c Conditions) (Object, io.ReadCloser, error)
 	List(ctx context.Context, bucket string, q Query) (Page, error)
-	Update(ctx context.Context, bucket, name string, a Attrs, c Conditions) (Object, error)
+	Update(ctx context.Context, bucket, name string, generation int64, a Attrs, c Conditions) (Object, error)
+	// Delete of generation 0 takes the live object away; a versioned bucket keeps
+	// it as noncurrent. Delete of a generation is for good.
 	Delete(ctx context.Context, bucket, name string, generation int64, c Conditions) error
 	// Copy copies content without reading it where the driver can. o carries
-	// the destination and, when Override is set, its facts.
+	// the destination and, when override is set, its facts. A noncurrent object
+	// copied onto its name is live again, as a new generation.
 	Copy(ctx context.Context, from Source, o PutOptions, override bool) (Object, error)
 	Move(ctx context.Context, from Source, name string, c Conditions) (Object, error) // within one bucket, atomic
 	Compose(ctx context.Context, o PutOptions, sources []Source, deleteSources bool) (Object, error)

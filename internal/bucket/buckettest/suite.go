@@ -25,7 +25,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) bucket.Store) {
 	for name, test := range map[string]func(*testing.T, bucket.Store){
 		"buckets": buckets, "names": names, "content": content, "conditions": conditions, "races": races, "bodies": bodies,
-		"listing": listing, "copies": copies, "compose": compose, "resumable": resumable, "updates": updates, "stalled": stalled,
+		"listing": listing, "copies": copies, "compose": compose, "resumable": resumable, "versions": versions, "versions listed": versionsListed, "updates": updates, "stalled": stalled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -91,11 +91,11 @@ func buckets(t *testing.T, s bucket.Store) {
 		t.Errorf("Buckets = %+v, %v", list, err)
 	}
 	mustPut(t, s, "x", "x")
-	is(t, "deleting a bucket that is not empty", s.DeleteBucket(ctx, "box"), fault.Conflict)
+	is(t, "deleting a bucket that is not empty", s.DeleteBucket(ctx, "box", bucket.Conditions{}), fault.Conflict)
 	if err := s.Delete(ctx, "box", "x", 0, bucket.Conditions{}); err != nil {
 		t.Error(err)
 	}
-	if err := s.DeleteBucket(ctx, "box"); err != nil {
+	if err := s.DeleteBucket(ctx, "box", bucket.Conditions{}); err != nil {
 		t.Error(err)
 	}
 	_, err = s.Bucket(ctx, "box")
@@ -441,16 +441,16 @@ func updates(t *testing.T, s bucket.Store) {
 	ctx := t.Context()
 	o := mustPut(t, s, "x", "x")
 	text, v := "text/plain", "v"
-	got, err := s.Update(ctx, "box", "x", bucket.Attrs{ContentType: &text, Metadata: map[string]*string{"k": &v}}, bucket.Conditions{MetagenerationMatch: n(1)})
+	got, err := s.Update(ctx, "box", "x", 0, bucket.Attrs{ContentType: &text, Metadata: map[string]*string{"k": &v}}, bucket.Conditions{MetagenerationMatch: n(1)})
 	if err != nil || got.ContentType != text || got.Metadata["k"] != "v" || got.Metageneration != 2 || got.Generation != o.Generation {
 		t.Errorf("Update = %+v, %v", got, err)
 	}
-	_, err = s.Update(ctx, "box", "x", bucket.Attrs{}, bucket.Conditions{MetagenerationMatch: n(1)})
+	_, err = s.Update(ctx, "box", "x", 0, bucket.Attrs{}, bucket.Conditions{MetagenerationMatch: n(1)})
 	is(t, "an old metageneration", err, fault.Precondition)
-	if got, err = s.Update(ctx, "box", "x", bucket.Attrs{Metadata: map[string]*string{"k": nil}}, bucket.Conditions{}); err != nil || len(got.Metadata) != 0 || got.ContentType != text {
+	if got, err = s.Update(ctx, "box", "x", 0, bucket.Attrs{Metadata: map[string]*string{"k": nil}}, bucket.Conditions{}); err != nil || len(got.Metadata) != 0 || got.ContentType != text {
 		t.Errorf("removing a key: %+v, %v", got, err)
 	}
-	if got, err = s.Update(ctx, "box", "x", bucket.Attrs{Replace: true}, bucket.Conditions{}); err != nil || got.ContentType != "" {
+	if got, err = s.Update(ctx, "box", "x", 0, bucket.Attrs{Replace: true}, bucket.Conditions{}); err != nil || got.ContentType != "" {
 		t.Errorf("replacing: %+v, %v", got, err)
 	}
 }

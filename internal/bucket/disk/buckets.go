@@ -109,19 +109,24 @@ func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*buck
 }
 
 // DeleteBucket implements bucket.Store.
-func (s *Store) DeleteBucket(ctx context.Context, name string) error {
+func (s *Store) DeleteBucket(ctx context.Context, name string, c bucket.Conditions) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := findBucket(ctx, tx, name); err != nil {
+		b, err := findBucket(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		c.GenerationMatch, c.GenerationNotMatch = nil, nil
+		if err := c.Check(true, 0, b.Metageneration); err != nil {
 			return err
 		}
 		var full bool
-		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?)", name).Scan(&full); err != nil {
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1) OR EXISTS (SELECT 1 FROM noncurrent WHERE bucket = ?1)", name).Scan(&full); err != nil {
 			return err
 		}
 		if full {
 			return fault.Errorf(fault.Conflict, "The bucket you tried to delete is not empty: %s", name)
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM buckets WHERE name = ?", name)
+		_, err = tx.ExecContext(ctx, "DELETE FROM buckets WHERE name = ?", name)
 		return err
 	})
 }

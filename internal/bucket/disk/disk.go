@@ -1,13 +1,14 @@
 // Package disk is the bucket driver of one machine. Names are rows in an
 // ordered index, content is immutable files with random names:
 //
-//	DIR/index.db      buckets, objects and upload sessions, in SQLite
+//	DIR/index.db      buckets, objects, noncurrent objects and upload sessions, in SQLite
 //	DIR/content/xx/…  one file per object
 //	DIR/uploads/…     one file per upload session that is under way
 //
 // A put writes a file, flushes it and its folder, and then commits a row with
 // its conditions in one transaction; only then is the file that it replaces
-// removed. So an acknowledged object survives a power cut, and whatever no row
+// removed, unless the bucket keeps versions: there the row that is replaced
+// moves to the noncurrent ones in the same transaction. So an acknowledged object survives a power cut, and whatever no row
 // names was never acknowledged: a sweep at the start removes it.
 package disk
 
@@ -53,6 +54,10 @@ type Store struct {
 
 var _ bucket.Store = (*Store)(nil)
 
+// version is the schema's. Version 2 added the table noncurrent; a database of
+// version 1 gets it in place.
+const version = 2
+
 const schema = `
 CREATE TABLE IF NOT EXISTS buckets (
   name    TEXT PRIMARY KEY,
@@ -71,6 +76,18 @@ CREATE TABLE IF NOT EXISTS objects (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS objects_by_file ON objects (file);
 CREATE INDEX IF NOT EXISTS objects_by_generation ON objects (generation);
+CREATE TABLE IF NOT EXISTS noncurrent (
+  bucket         TEXT NOT NULL REFERENCES buckets (name),
+  name           BLOB NOT NULL,
+  generation     INTEGER NOT NULL,
+  metageneration INTEGER NOT NULL,
+  size           INTEGER NOT NULL,
+  file           TEXT NOT NULL,
+  facts          TEXT NOT NULL,
+  PRIMARY KEY (bucket, name, generation)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS noncurrent_by_file ON noncurrent (file);
+CREATE INDEX IF NOT EXISTS noncurrent_by_generation ON noncurrent (generation);
 CREATE TABLE IF NOT EXISTS uploads (
   id       TEXT PRIMARY KEY,
   options  TEXT NOT NULL,
@@ -80,7 +97,6 @@ CREATE TABLE IF NOT EXISTS uploads (
   object   TEXT,           -- once committed
   touched  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
 `
 
 // Open opens the driver's folder and makes it when it is not there.
@@ -124,17 +140,23 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 }
 
 func (s *Store) prepare(ctx context.Context) error {
-	var version int
-	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	var was int
+	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&was); err != nil {
 		return err
 	}
-	if version > 1 {
+	if was > version {
 		return fault.Errorf(fault.Precondition, "the object store in %s was written by a newer version of Trainyard", s.dir).WithHint("use that version")
 	}
-	if _, err := s.write.ExecContext(ctx, schema); err != nil {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", version))
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	return s.write.QueryRowContext(ctx, "SELECT coalesce(max(generation), 0) FROM objects").Scan(&s.generation)
+	return s.write.QueryRowContext(ctx, `SELECT max(
+		(SELECT coalesce(max(generation), 0) FROM objects),
+		(SELECT coalesce(max(generation), 0) FROM noncurrent))`).Scan(&s.generation)
 }
 
 // Close closes the driver. Readers that are open stay readable.
@@ -267,7 +289,8 @@ func (s *Store) sweep(ctx context.Context, began time.Time) {
 			return err
 		}
 		var n int
-		if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM objects WHERE file = ?", d.Name()).Scan(&n); err != nil || n > 0 {
+		err = s.read.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM objects WHERE file = ?1) + (SELECT count(*) FROM noncurrent WHERE file = ?1)", d.Name()).Scan(&n)
+		if err != nil || n > 0 {
 			return err
 		}
 		swept++

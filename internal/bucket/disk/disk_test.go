@@ -204,6 +204,50 @@ func TestADamagedIndexIsNamed(t *testing.T) {
 	}
 }
 
+// TestVersionOneIsTakenOver opens a store that version 1 of the schema made: a
+// bucket, three objects and an upload that is half done.
+func TestVersionOneIsTakenOver(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/version1")); err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	for range 2 { // the second time it is of version 2 already
+		s := open(t, dir)
+		s.Swept()
+		for _, name := range []string{"a", "dir/b", "../x"} {
+			_, r, err := s.Open(ctx, "old", name, 0, 0, -1, bucket.Conditions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(r)
+			r.Close()
+			if err != nil || string(got) != "content of "+name {
+				t.Errorf("%s holds %q, %v", name, got, err)
+			}
+		}
+		s.Close()
+	}
+	s := open(t, dir)
+	const session = "PPF4MEXKHQMZ2A536RCGJE6KQ7"
+	st, err := s.Upload(ctx, session, 12, 23, strings.NewReader("second half"))
+	if err != nil || st.Object == nil || st.Object.Size != 23 {
+		t.Errorf("the upload goes on: %+v, %v", st, err)
+	}
+	b, err := s.UpdateBucket(ctx, "old", func(b *bucket.Bucket) error { b.Versioning = true; return nil })
+	if err != nil || b.Labels["team"] != "a" {
+		t.Errorf("UpdateBucket = %+v, %v", b, err)
+	}
+	o := bucket.PutOptions{}
+	o.Bucket, o.Name, o.Size = "old", "a", -1
+	if _, err := s.Put(ctx, o, strings.NewReader("new")); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := s.List(ctx, "old", bucket.Query{Prefix: "a", Versions: true}); err != nil || len(page.Objects) != 2 || page.Objects[0].ContentType != "text/plain" {
+		t.Errorf("versions of a: %+v, %v", page.Objects, err)
+	}
+}
+
 func BenchmarkPutMiB(b *testing.B) {
 	s, err := disk.Open(b.Context(), b.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {

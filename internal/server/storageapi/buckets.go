@@ -81,18 +81,14 @@ type bucketFacts struct {
 	Location     string             `json:"location"`
 	StorageClass string             `json:"storageClass"`
 	Labels       map[string]*string `json:"labels"`
-	Versioning   *struct {
-		Enabled bool `json:"enabled"`
-	} `json:"versioning"`
-	Lifecycle *struct {
+	Versioning   *enabled           `json:"versioning"`
+	Lifecycle    *struct {
 		Rule []json.RawMessage `json:"rule"`
 	} `json:"lifecycle"`
 }
 
 func (f *bucketFacts) check() error {
 	switch {
-	case f.Versioning != nil && f.Versioning.Enabled:
-		return fault.Errorf(fault.Invalid, "object versioning is not available on this server")
 	case f.Lifecycle != nil && len(f.Lifecycle.Rule) > 0:
 		return fault.Errorf(fault.Invalid, "lifecycle rules are not available on this server")
 	}
@@ -121,7 +117,7 @@ func (a *api) insertBucket(w http.ResponseWriter, c *call) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	b, err := a.Store.CreateBucket(c.Context(), bucket.Bucket{Name: f.Name, Project: a.project(c), Location: f.Location, StorageClass: f.StorageClass, Labels: f.labels(nil)})
+	b, err := a.Store.CreateBucket(c.Context(), bucket.Bucket{Name: f.Name, Project: a.project(c), Location: f.Location, StorageClass: f.StorageClass, Labels: f.labels(nil), Versioning: f.Versioning != nil && f.Versioning.Enabled})
 	if err != nil {
 		return err
 	}
@@ -150,6 +146,9 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 					b.Labels = nil
 				}
 				b.Labels = f.labels(b.Labels)
+				if f.Versioning != nil || replace {
+					b.Versioning = f.Versioning != nil && f.Versioning.Enabled
+				}
 				if f.StorageClass != "" {
 					b.StorageClass = f.StorageClass
 				}
@@ -172,7 +171,11 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 		http.MethodPatch: change(false),
 		http.MethodPut:   change(true),
 		http.MethodDelete: func() error {
-			if err := a.Store.DeleteBucket(c.Context(), c.bucket); err != nil {
+			cond, err := conditions(c.q, "")
+			if err != nil {
+				return err
+			}
+			if err := a.Store.DeleteBucket(c.Context(), c.bucket, cond); err != nil {
 				return err
 			}
 			w.WriteHeader(http.StatusNoContent)

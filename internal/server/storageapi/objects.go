@@ -27,6 +27,7 @@ func (a *api) list(w http.ResponseWriter, c *call) error {
 		Prefix: c.q.Get("prefix"), Delimiter: c.q.Get("delimiter"), Token: c.q.Get("pageToken"), Max: limit,
 		StartOffset: c.q.Get("startOffset"), EndOffset: c.q.Get("endOffset"), MatchGlob: c.q.Get("matchGlob"),
 		IncludeTrailingDelimiter: strings.EqualFold(c.q.Get("includeTrailingDelimiter"), "true"),
+		Versions:                 strings.EqualFold(c.q.Get("versions"), "true"),
 	})
 	if err != nil {
 		return err
@@ -98,7 +99,11 @@ func (a *api) update(w http.ResponseWriter, c *call, replace bool) error {
 	if err != nil {
 		return err
 	}
-	o, err := a.Store.Update(c.Context(), c.bucket, c.name, bucket.Attrs{
+	gen, err := generation(c.q, "generation")
+	if err != nil {
+		return err
+	}
+	o, err := a.Store.Update(c.Context(), c.bucket, c.name, gen, bucket.Attrs{
 		ContentType: m.ContentType, ContentEncoding: m.ContentEncoding, ContentDisposition: m.ContentDisposition,
 		ContentLanguage: m.ContentLanguage, CacheControl: m.CacheControl, Metadata: m.Metadata, Replace: replace,
 	}, cond)
