@@ -24,7 +24,8 @@ type Bucket struct {
 	Labels         map[string]string
 	// Versioning keeps what is overwritten or deleted as a noncurrent object,
 	// which only its generation names.
-	Versioning bool `json:",omitzero"`
+	Versioning bool   `json:",omitzero"`
+	Lifecycle  []Rule `json:",omitzero"`
 }
 
 // Object is an object's facts. Content never changes under a generation.
@@ -41,7 +42,7 @@ type Object struct {
 	ContentDisposition string
 	ContentLanguage    string
 	CacheControl       string
-	StorageClass       string
+	StorageClass       string // the bucket's when empty
 	Metadata           map[string]string
 	Components         int // of a composite
 	Created            time.Time
@@ -109,6 +110,11 @@ type Store interface {
 	// DeleteBucket is a Conflict unless the bucket is empty, also of noncurrent
 	// objects. Of the conditions, those about the metageneration count.
 	DeleteBucket(ctx context.Context, name string, c Conditions) error
+
+	// Expire deletes what the lifecycle rules of the buckets say as of now, and
+	// tells how many objects that were: a live one as Delete would, a noncurrent
+	// one for good. A driver does it by itself at its start and every hour.
+	Expire(ctx context.Context, now time.Time) (removed int, err error)
 
 	// Put writes a whole object, durable when it returns.
 	Put(ctx context.Context, o PutOptions, body io.Reader) (Object, error)

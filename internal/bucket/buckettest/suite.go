@@ -25,7 +25,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) bucket.Store) {
 	for name, test := range map[string]func(*testing.T, bucket.Store){
 		"buckets": buckets, "names": names, "content": content, "conditions": conditions, "races": races, "bodies": bodies,
-		"listing": listing, "copies": copies, "compose": compose, "resumable": resumable, "versions": versions, "versions listed": versionsListed, "updates": updates, "stalled": stalled,
+		"listing": listing, "copies": copies, "compose": compose, "resumable": resumable, "versions": versions, "versions listed": versionsListed, "lifecycle": lifecycle, "updates": updates, "stalled": stalled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)

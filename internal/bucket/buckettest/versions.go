@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -244,4 +245,47 @@ func versionsListed(t *testing.T, s bucket.Store) {
 			t.Fatalf("%+v:\ngot  %v %q\nwant %v %q", q, gotObjects, gotPrefixes, objects, prefixes)
 		}
 	})
+}
+
+// lifecycle: rules take away what they fit, and nothing else.
+func lifecycle(t *testing.T, s bucket.Store) {
+	ctx := t.Context()
+	later := func(days int) time.Time { return time.Now().AddDate(0, 0, days).Add(time.Minute) }
+	expire := func(now time.Time, want int) {
+		t.Helper()
+		if got, err := s.Expire(ctx, now); err != nil || got != want {
+			t.Errorf("Expire = %d, %v; want %d", got, err, want)
+		}
+	}
+	rules := func(r ...bucket.Rule) {
+		t.Helper()
+		if _, err := s.UpdateBucket(ctx, "box", func(b *bucket.Bucket) error { b.Lifecycle = r; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustPut(t, s, "keep/a", "1")
+	mustPut(t, s, "tmp/a", "1")
+	mustPut(t, s, "tmp/b", "1")
+	expire(later(1000), 0)
+	rules(bucket.Rule{Age: n(30), Prefixes: []string{"tmp/"}})
+	expire(later(29), 0)
+	expire(later(30), 2)
+	expect(t, s, "after 30 days", "keep/a=1", "keep/a=1")
+
+	// Of a versioned bucket, a live object becomes noncurrent first.
+	version(t, s, true)
+	for _, body := range []string{"2", "3", "4"} {
+		mustPut(t, s, "keep/a", body)
+	}
+	no := false
+	rules(bucket.Rule{NumNewerVersions: n(2)}, bucket.Rule{Age: n(7), IsLive: &no})
+	expire(later(1), 2)
+	expect(t, s, "two newer versions", "keep/a=4", "(keep/a=3) keep/a=4")
+	expire(later(7), 1)
+	expect(t, s, "noncurrent for a week", "keep/a=4", "keep/a=4")
+	rules(bucket.Rule{Age: n(30)})
+	expire(later(30), 1)
+	expect(t, s, "live for a month", "", "(keep/a=4)")
+	expire(later(30), 1)
+	expect(t, s, "and again", "", "")
 }

@@ -71,7 +71,15 @@ func (s *Store) Bucket(ctx context.Context, name string) (bucket.Bucket, error) 
 
 // Buckets implements bucket.Store.
 func (s *Store) Buckets(ctx context.Context, project, prefix string) ([]bucket.Bucket, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT facts FROM buckets WHERE project = ? AND substr(name, 1, length(?)) = ? ORDER BY name", project, prefix, prefix)
+	return s.bucketRows(ctx, "WHERE project = ? AND substr(name, 1, length(?)) = ?", project, prefix, prefix)
+}
+
+func (s *Store) allBuckets(ctx context.Context) ([]bucket.Bucket, error) {
+	return s.bucketRows(ctx, "")
+}
+
+func (s *Store) bucketRows(ctx context.Context, where string, args ...any) ([]bucket.Bucket, error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT facts FROM buckets "+where+" ORDER BY name", args...)
 	if err != nil {
 		return nil, translate(err)
 	}

@@ -46,7 +46,8 @@ type Store struct {
 	generation int64 // the last given out; only within a write transaction
 
 	stop     context.CancelFunc
-	sweeping sync.WaitGroup
+	sweeping sync.WaitGroup // the sweep at the start
+	working  sync.WaitGroup // what is done every hour
 
 	mu       sync.Mutex
 	sessions map[string]*sync.Mutex // guarded by mu; upload sessions in use
@@ -136,6 +137,7 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 	s.stop = stop
 	began := time.Now()
 	s.sweeping.Go(func() { s.sweep(run, began) })
+	s.working.Go(func() { s.hourly(run) })
 	return s, nil
 }
 
@@ -163,6 +165,7 @@ func (s *Store) prepare(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.stop()
 	s.sweeping.Wait()
+	s.working.Wait()
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
@@ -296,9 +299,6 @@ func (s *Store) sweep(ctx context.Context, began time.Time) {
 		swept++
 		return os.Remove(path)
 	})
-	if err == nil {
-		err = s.sweepUploads(ctx)
-	}
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("sweeping the object store ended early", "err", err)
 	}

@@ -83,7 +83,11 @@ func (s *Store) place(ctx context.Context, tx *sql.Tx, o *bucket.Object, file st
 	o.Created = time.Now().UTC().Truncate(time.Millisecond)
 	o.Updated, o.Deleted = o.Created, time.Time{}
 	if o.StorageClass == "" {
-		o.StorageClass = "STANDARD"
+		b, err := findBucket(ctx, tx, o.Bucket)
+		if err != nil {
+			return "", err
+		}
+		o.StorageClass = b.StorageClass
 	}
 	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO objects (bucket, name, generation, metageneration, size, file, facts) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		o.Bucket, []byte(o.Name), o.Generation, o.Metageneration, o.Size, file, toJSON(o))

@@ -91,21 +91,22 @@ type enabled struct {
 
 // bucketResource is the wire's form of a bucket.
 type bucketResource struct {
-	Kind             string            `json:"kind"`
-	ID               string            `json:"id"`
-	SelfLink         string            `json:"selfLink"`
-	Name             string            `json:"name"`
-	ProjectNumber    string            `json:"projectNumber"`
-	Location         string            `json:"location"`
-	LocationType     string            `json:"locationType"`
-	StorageClass     string            `json:"storageClass"`
-	ETag             string            `json:"etag"`
-	Metageneration   string            `json:"metageneration"`
-	TimeCreated      string            `json:"timeCreated"`
-	Updated          string            `json:"updated"`
-	Labels           map[string]string `json:"labels,omitempty"`
-	Versioning       *enabled          `json:"versioning,omitempty"`
-	IAMConfiguration any               `json:"iamConfiguration"`
+	Kind             string             `json:"kind"`
+	ID               string             `json:"id"`
+	SelfLink         string             `json:"selfLink"`
+	Name             string             `json:"name"`
+	ProjectNumber    string             `json:"projectNumber"`
+	Location         string             `json:"location"`
+	LocationType     string             `json:"locationType"`
+	StorageClass     string             `json:"storageClass"`
+	ETag             string             `json:"etag"`
+	Metageneration   string             `json:"metageneration"`
+	TimeCreated      string             `json:"timeCreated"`
+	Updated          string             `json:"updated"`
+	Labels           map[string]string  `json:"labels,omitempty"`
+	Versioning       *enabled           `json:"versioning,omitempty"`
+	Lifecycle        *lifecycleResource `json:"lifecycle,omitempty"`
+	IAMConfiguration any                `json:"iamConfiguration"`
 }
 
 func renderBucket(r *http.Request, b bucket.Bucket) bucketResource {
@@ -113,7 +114,7 @@ func renderBucket(r *http.Request, b bucket.Bucket) bucketResource {
 	v := bucketResource{
 		Kind: "storage#bucket", ID: b.Name, SelfLink: base(r) + "/storage/v1/b/" + url.PathEscape(b.Name), Name: b.Name, ProjectNumber: "0",
 		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: b.StorageClass, ETag: base64.StdEncoding.EncodeToString([]byte(metageneration)),
-		Metageneration: metageneration, TimeCreated: stamp(b.Created), Updated: stamp(b.Updated), Labels: b.Labels,
+		Metageneration: metageneration, TimeCreated: stamp(b.Created), Updated: stamp(b.Updated), Labels: b.Labels, Lifecycle: renderLifecycle(b.Lifecycle),
 		IAMConfiguration: map[string]any{"uniformBucketLevelAccess": map[string]any{"enabled": true, "lockedTime": stamp(b.Created)}, "publicAccessPrevention": "inherited"},
 	}
 	if b.Versioning {
