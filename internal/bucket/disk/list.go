@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/fault"
@@ -242,7 +243,9 @@ func compileGlob(glob string) (*regexp.Regexp, error) {
 			b.WriteString("[" + set + "]")
 			i = end
 		default:
-			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+			_, n := utf8.DecodeRuneInString(glob[i:])
+			b.WriteString(regexp.QuoteMeta(glob[i : i+n]))
+			i += n - 1
 		}
 	}
 	b.WriteString(`)\z`)

@@ -28,7 +28,7 @@ import (
 )
 
 // serve is the API over a driver in a temporary folder, with a bucket "box".
-func serve(t *testing.T) *httptest.Server {
+func serve(t testing.TB) *httptest.Server {
 	t.Helper()
 	s, err := disk.Open(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
@@ -43,8 +43,18 @@ func serve(t *testing.T) *httptest.Server {
 	return srv
 }
 
+// record has the handler answer without a connection, which takes what no
+// client would send.
+func record(s *httptest.Server, method, path, query string) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	r := httptest.NewRequest(method, "/", nil)
+	r.URL.Path, r.URL.RawQuery = path, query
+	s.Config.Handler.ServeHTTP(rec, r)
+	return rec
+}
+
 // ask sends a request and gives status, headers and body.
-func ask(t *testing.T, method, url, body string, header ...string) (int, http.Header, string) {
+func ask(t testing.TB, method, url, body string, header ...string) (int, http.Header, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
