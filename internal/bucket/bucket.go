@@ -143,6 +143,44 @@ type Store interface {
 	Upload(ctx context.Context, id string, offset, total int64, body io.Reader) (UploadState, error)
 	UploadStatus(ctx context.Context, id string) (UploadState, error)
 	CancelUpload(ctx context.Context, id string) error
+
+	// An upload in parts is of the XML API: parts come in any order, several at a
+	// time, and again, which replaces them; each is durable when PutPart returns.
+	StartParts(ctx context.Context, o PutOptions) (id string, err error)
+	// PutPart takes from o only Size and the checksums wanted.
+	PutPart(ctx context.Context, id string, number int, o PutOptions, body io.Reader) (Part, error)
+	Parts(ctx context.Context, id string) (PartUpload, []Part, error) // by number
+	// FinishParts makes the object of the parts named, under the conditions that
+	// the upload was started with; the others are dropped. Asking again gives the
+	// object again. The cause of an Invalid may be ErrPart or ErrPartOrder.
+	FinishParts(ctx context.Context, id string, parts []PartRef) (Object, error)
+	AbortParts(ctx context.Context, id string) error
+	PartUploads(ctx context.Context, bucket string) ([]PartUpload, error) // under way, by name
+}
+
+// MaxParts is how many parts an upload may have.
+const MaxParts = 10_000
+
+// PartUpload is an upload in parts that is under way.
+type PartUpload struct {
+	ID      string
+	Options PutOptions
+	Started time.Time
+}
+
+// Part is a part that is stored.
+type Part struct {
+	Number  int
+	Size    int64
+	MD5     []byte
+	CRC32C  uint32
+	Updated time.Time
+}
+
+// PartRef names a part; where MD5 is given, the part must have it.
+type PartRef struct {
+	Number int
+	MD5    []byte
 }
 
 // Source names content to copy or compose.

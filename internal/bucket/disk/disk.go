@@ -55,8 +55,8 @@ type Store struct {
 
 var _ bucket.Store = (*Store)(nil)
 
-// version is the schema's. Version 2 added the table noncurrent; a database of
-// version 1 gets it in place.
+// version is the schema's. Version 2 added the tables noncurrent, multiparts and
+// parts; a database of version 1 gets them in place.
 const version = 2
 
 const schema = `
@@ -98,6 +98,23 @@ CREATE TABLE IF NOT EXISTS uploads (
   object   TEXT,           -- once committed
   touched  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS multiparts (
+  id      TEXT PRIMARY KEY,
+  bucket  TEXT NOT NULL,
+  name    BLOB NOT NULL,
+  facts   TEXT NOT NULL,
+  object  TEXT,           -- once finished
+  touched INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS multiparts_by_name ON multiparts (bucket, name);
+CREATE TABLE IF NOT EXISTS parts (
+  upload TEXT NOT NULL REFERENCES multiparts (id),
+  number INTEGER NOT NULL,
+  file   TEXT NOT NULL,
+  facts  TEXT NOT NULL,
+  PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS parts_by_file ON parts (file);
 `
 
 // Open opens the driver's folder and makes it when it is not there.
@@ -291,9 +308,10 @@ func (s *Store) sweep(ctx context.Context, began time.Time) {
 		if err != nil {
 			return err
 		}
-		var n int
-		err = s.read.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM objects WHERE file = ?1) + (SELECT count(*) FROM noncurrent WHERE file = ?1)", d.Name()).Scan(&n)
-		if err != nil || n > 0 {
+		var named bool
+		err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE file = ?1) OR EXISTS (SELECT 1 FROM noncurrent WHERE file = ?1)
+			OR EXISTS (SELECT 1 FROM parts WHERE file = ?1)`, d.Name()).Scan(&named)
+		if err != nil || named {
 			return err
 		}
 		swept++

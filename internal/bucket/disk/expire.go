@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ func (s *Store) hourly(ctx context.Context) {
 	for {
 		n, err := s.Expire(ctx, time.Now())
 		if err == nil {
-			err = s.sweepUploads(ctx)
+			err = errors.Join(s.sweepUploads(ctx), s.sweepParts(ctx, time.Now()))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("the hourly sweep of the object store ended early", "err", err)

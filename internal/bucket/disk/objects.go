@@ -138,7 +138,7 @@ func (s *Store) Put(ctx context.Context, o bucket.PutOptions, body io.Reader) (b
 		}
 		o.MD5, o.CRC32C = sum.Sum(nil), crc.Sum32()
 		return n, wanted(&o, n, o.MD5, o.CRC32C)
-	}, nil)
+	}, alongside{})
 }
 
 // readerOnly hides WriterTo, which would bypass the hashes' buffer.
@@ -155,10 +155,15 @@ func cut(err error) error {
 	return fault.Errorf(fault.Invalid, "the body broke off: %w", err)
 }
 
-// put makes a content file with fill and places it. also runs in the same
-// transaction, before the row is there, and returns files that no row names any
-// more.
-func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.File) (int64, error), also func(*sql.Tx) ([]string, error)) (bucket.Object, error) {
+// alongside is what happens in the transaction that places an object, before
+// and after that; either may be nil.
+type alongside struct {
+	before func(*sql.Tx) error
+	after  func(*sql.Tx, bucket.Object) (unused []string, err error) // unused are files that no row names any more
+}
+
+// put makes a content file with fill and places it.
+func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.File) (int64, error), also alongside) (bucket.Object, error) {
 	f, name, err := s.newFile()
 	if err != nil {
 		return bucket.Object{}, translate(err)
@@ -183,12 +188,15 @@ func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.Fil
 	// The caller's connection may go while the commit is under way; whether it
 	// happened must not depend on that.
 	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
-		if also != nil {
-			if unused, err = also(tx); err != nil {
+		if also.before != nil {
+			if err := also.before(tx); err != nil {
 				return err
 			}
 		}
 		replaced, err := s.place(ctx, tx, &object, name, o.Conditions)
+		if err == nil && also.after != nil {
+			unused, err = also.after(tx, object)
+		}
 		unused = append(unused, replaced)
 		return err
 	})
@@ -501,12 +509,14 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 		return total, nil
 	}
 	// The sources go in the transaction that brings the whole.
-	return s.put(ctx, &o, fill, func(tx *sql.Tx) (unused []string, err error) {
+	return s.put(ctx, &o, fill, alongside{before: func(tx *sql.Tx) error {
 		for _, src := range sources {
 			if err := stillHolds(ctx, tx, src); err != nil {
-				return nil, err
+				return err
 			}
 		}
+		return nil
+	}, after: func(tx *sql.Tx, _ bucket.Object) (unused []string, err error) {
 		for i, src := range sources {
 			if !deleteSources || src.Name == o.Name {
 				continue
@@ -525,5 +535,5 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 			unused = append(unused, file)
 		}
 		return unused, nil
-	})
+	}})
 }
