@@ -22,6 +22,10 @@ type Bucket struct {
 	Updated        time.Time
 	Metageneration int64
 	Labels         map[string]string
+	// Versioning keeps what is overwritten or deleted as a noncurrent object,
+	// which only its generation names.
+	Versioning bool   `json:",omitzero"`
+	Lifecycle  []Rule `json:",omitzero"`
 }
 
 // Object is an object's facts. Content never changes under a generation.
@@ -38,16 +42,19 @@ type Object struct {
 	ContentDisposition string
 	ContentLanguage    string
 	CacheControl       string
-	StorageClass       string
+	StorageClass       string // the bucket's when empty
 	Metadata           map[string]string
 	Components         int // of a composite
 	Created            time.Time
 	Updated            time.Time
+	Deleted            time.Time `json:",omitzero"` // since when it is noncurrent; zero for the live one
 }
 
-// Conditions guard a call; nil pointers are not checked. IfGenerationMatch 0
-// means that the object must not exist. A condition that does not hold is
-// fault.Precondition, and it is checked in the same transaction as the effect.
+// Conditions guard a call; nil pointers are not checked. They are about the
+// live object, or about the one whose generation the call names.
+// GenerationMatch 0 means that there must be no live object. A condition that
+// does not hold is fault.Precondition, and it is checked in the same
+// transaction as the effect.
 type Conditions struct {
 	GenerationMatch        *int64
 	GenerationNotMatch     *int64
@@ -74,9 +81,10 @@ type Query struct {
 	EndOffset                string // exclusive
 	MatchGlob                string
 	IncludeTrailingDelimiter bool
+	Versions                 bool // noncurrent objects too
 }
 
-// Page is part of a listing, ordered by name as bytes.
+// Page is part of a listing, ordered by name as bytes, and by generation.
 type Page struct {
 	Objects  []Object
 	Prefixes []string
@@ -99,7 +107,14 @@ type Store interface {
 	Bucket(ctx context.Context, name string) (Bucket, error)
 	Buckets(ctx context.Context, project, prefix string) ([]Bucket, error)
 	UpdateBucket(ctx context.Context, name string, change func(*Bucket) error) (Bucket, error)
-	DeleteBucket(ctx context.Context, name string) error // Conflict unless empty
+	// DeleteBucket is a Conflict unless the bucket is empty, also of noncurrent
+	// objects. Of the conditions, those about the metageneration count.
+	DeleteBucket(ctx context.Context, name string, c Conditions) error
+
+	// Expire deletes what the lifecycle rules of the buckets say as of now, and
+	// tells how many objects that were: a live one as Delete would, a noncurrent
+	// one for good. A driver does it by itself at its start and every hour.
+	Expire(ctx context.Context, now time.Time) (removed int, err error)
 
 	// Put writes a whole object, durable when it returns.
 	Put(ctx context.Context, o PutOptions, body io.Reader) (Object, error)
@@ -108,10 +123,13 @@ type Store interface {
 	// readable until closed, whatever happens to the object.
 	Open(ctx context.Context, bucket, name string, generation, offset, length int64, c Conditions) (Object, io.ReadCloser, error)
 	List(ctx context.Context, bucket string, q Query) (Page, error)
-	Update(ctx context.Context, bucket, name string, a Attrs, c Conditions) (Object, error)
+	Update(ctx context.Context, bucket, name string, generation int64, a Attrs, c Conditions) (Object, error)
+	// Delete of generation 0 takes the live object away; a versioned bucket keeps
+	// it as noncurrent. Delete of a generation is for good.
 	Delete(ctx context.Context, bucket, name string, generation int64, c Conditions) error
 	// Copy copies content without reading it where the driver can. o carries
-	// the destination and, when Override is set, its facts.
+	// the destination and, when override is set, its facts. A noncurrent object
+	// copied onto its name is live again, as a new generation.
 	Copy(ctx context.Context, from Source, o PutOptions, override bool) (Object, error)
 	Move(ctx context.Context, from Source, name string, c Conditions) (Object, error) // within one bucket, atomic
 	Compose(ctx context.Context, o PutOptions, sources []Source, deleteSources bool) (Object, error)
@@ -125,6 +143,44 @@ type Store interface {
 	Upload(ctx context.Context, id string, offset, total int64, body io.Reader) (UploadState, error)
 	UploadStatus(ctx context.Context, id string) (UploadState, error)
 	CancelUpload(ctx context.Context, id string) error
+
+	// An upload in parts is of the XML API: parts come in any order, several at a
+	// time, and again, which replaces them; each is durable when PutPart returns.
+	StartParts(ctx context.Context, o PutOptions) (id string, err error)
+	// PutPart takes from o only Size and the checksums wanted.
+	PutPart(ctx context.Context, id string, number int, o PutOptions, body io.Reader) (Part, error)
+	Parts(ctx context.Context, id string) (PartUpload, []Part, error) // by number
+	// FinishParts makes the object of the parts named, under the conditions that
+	// the upload was started with; the others are dropped. Asking again gives the
+	// object again. The cause of an Invalid may be ErrPart or ErrPartOrder.
+	FinishParts(ctx context.Context, id string, parts []PartRef) (Object, error)
+	AbortParts(ctx context.Context, id string) error
+	PartUploads(ctx context.Context, bucket string) ([]PartUpload, error) // under way, by name
+}
+
+// MaxParts is how many parts an upload may have.
+const MaxParts = 10_000
+
+// PartUpload is an upload in parts that is under way.
+type PartUpload struct {
+	ID      string
+	Options PutOptions
+	Started time.Time
+}
+
+// Part is a part that is stored.
+type Part struct {
+	Number  int
+	Size    int64
+	MD5     []byte
+	CRC32C  uint32
+	Updated time.Time
+}
+
+// PartRef names a part; where MD5 is given, the part must have it.
+type PartRef struct {
+	Number int
+	MD5    []byte
 }
 
 // Source names content to copy or compose.

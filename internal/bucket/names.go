@@ -13,6 +13,13 @@ import (
 // is what is there.
 var ErrNotModified = errors.New("not modified")
 
+// ErrPart is the cause when a part that was named is not there, or is another;
+// ErrPartOrder when the parts do not ascend.
+var (
+	ErrPart      = errors.New("no such part")
+	ErrPartOrder = errors.New("parts out of order")
+)
+
 // CheckBucketName refuses names that the service would not take.
 func CheckBucketName(name string) error {
 	reason := ""

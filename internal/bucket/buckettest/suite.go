@@ -25,7 +25,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) bucket.Store) {
 	for name, test := range map[string]func(*testing.T, bucket.Store){
 		"buckets": buckets, "names": names, "content": content, "conditions": conditions, "races": races, "bodies": bodies,
-		"listing": listing, "copies": copies, "compose": compose, "resumable": resumable, "updates": updates, "stalled": stalled,
+		"listing": listing, "copies": copies, "compose": compose, "resumable": resumable, "versions": versions, "versions listed": versionsListed, "lifecycle": lifecycle, "parts": parts, "updates": updates, "stalled": stalled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -91,11 +91,11 @@ func buckets(t *testing.T, s bucket.Store) {
 		t.Errorf("Buckets = %+v, %v", list, err)
 	}
 	mustPut(t, s, "x", "x")
-	is(t, "deleting a bucket that is not empty", s.DeleteBucket(ctx, "box"), fault.Conflict)
+	is(t, "deleting a bucket that is not empty", s.DeleteBucket(ctx, "box", bucket.Conditions{}), fault.Conflict)
 	if err := s.Delete(ctx, "box", "x", 0, bucket.Conditions{}); err != nil {
 		t.Error(err)
 	}
-	if err := s.DeleteBucket(ctx, "box"); err != nil {
+	if err := s.DeleteBucket(ctx, "box", bucket.Conditions{}); err != nil {
 		t.Error(err)
 	}
 	_, err = s.Bucket(ctx, "box")
@@ -437,20 +437,112 @@ func resumable(t *testing.T, s bucket.Store) {
 	is(t, "after it", err, fault.NotFound)
 }
 
+// parts: an upload in parts becomes an object when it is finished, and not
+// before.
+func parts(t *testing.T, s bucket.Store) {
+	ctx := t.Context()
+	o := bucket.PutOptions{}
+	o.Bucket, o.Name, o.ContentType, o.Metadata = "box", "x", "a/b", map[string]string{"k": "v"}
+	id, err := s.StartParts(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := func(number int, body string) bucket.PartRef {
+		t.Helper()
+		size := bucket.PutOptions{}
+		size.Size = int64(len(body))
+		p, err := s.PutPart(ctx, id, number, size, strings.NewReader(body))
+		sum := md5.Sum([]byte(body))
+		if err != nil || p.Number != number || p.Size != int64(len(body)) || !bytes.Equal(p.MD5, sum[:]) || p.CRC32C != crc32.Checksum([]byte(body), crc32.MakeTable(crc32.Castagnoli)) {
+			t.Fatalf("part %d: %+v, %v", number, p, err)
+		}
+		return bucket.PartRef{Number: number, MD5: p.MD5}
+	}
+	three := part(3, "three")
+	old := part(1, "wrong")
+	one := part(1, "one, ")
+	part(7, "not wanted")
+	two := part(2, "two, ")
+	bad := bucket.PutOptions{}
+	bad.Size, bad.WantMD5 = -1, make([]byte, 16)
+	_, err = s.PutPart(ctx, id, 2, bad, strings.NewReader("x"))
+	is(t, "a part with a wrong MD5", err, fault.Invalid)
+	bad.WantMD5 = nil
+	_, err = s.PutPart(ctx, id, 2, bad, io.MultiReader(strings.NewReader("x"), broken{}))
+	is(t, "a part that breaks off", err, fault.Invalid)
+	for _, number := range []int{0, -1, bucket.MaxParts + 1} {
+		_, err = s.PutPart(ctx, id, number, bad, strings.NewReader("x"))
+		is(t, fmt.Sprint("part number ", number), err, fault.Invalid)
+	}
+	u, list, err := s.Parts(ctx, id)
+	if err != nil || u.ID != id || u.Options.Name != "x" || u.Options.ContentType != "a/b" || len(list) != 4 || list[0].Number != 1 || list[0].Size != 5 || list[3].Number != 7 {
+		t.Errorf("Parts = %+v, %+v, %v", u, list, err)
+	}
+	if all, err := s.PartUploads(ctx, "box"); err != nil || len(all) != 1 || all[0].ID != id {
+		t.Errorf("PartUploads = %+v, %v", all, err)
+	}
+	_, err = s.Stat(ctx, "box", "x", 0, bucket.Conditions{})
+	is(t, "before it is finished", err, fault.NotFound)
+	for what, refs := range map[string][]bucket.PartRef{"no part": nil, "a part that is not there": {one, {Number: 5}}, "a part that was replaced": {old, two}} {
+		_, err := s.FinishParts(ctx, id, refs)
+		is(t, what, err, fault.Invalid)
+		if what != "no part" && !errors.Is(err, bucket.ErrPart) {
+			t.Errorf("%s: the cause of %v is not ErrPart", what, err)
+		}
+	}
+	if _, err := s.FinishParts(ctx, id, []bucket.PartRef{two, one}); !errors.Is(err, bucket.ErrPartOrder) {
+		t.Errorf("parts out of order: %v", err)
+	}
+	got, err := s.FinishParts(ctx, id, []bucket.PartRef{one, two, three})
+	if err != nil || got.Size != 15 || got.MD5 != nil || got.ContentType != "a/b" || got.Metadata["k"] != "v" || got.CRC32C != crc32.Checksum([]byte("one, two, three"), crc32.MakeTable(crc32.Castagnoli)) {
+		t.Errorf("FinishParts = %+v, %v", got, err)
+	}
+	if got := read(t, s, "x", 0, -1); got != "one, two, three" {
+		t.Errorf("the object holds %q", got)
+	}
+	if again, err := s.FinishParts(ctx, id, []bucket.PartRef{one, two, three}); err != nil || again.Generation != got.Generation {
+		t.Errorf("finished again: %+v, %v", again, err)
+	}
+	_, err = s.PutPart(ctx, id, 1, bad, strings.NewReader("x"))
+	is(t, "a part after the end", err, fault.NotFound)
+	is(t, "aborting after the end", s.AbortParts(ctx, id), fault.NotFound)
+
+	// Conditions hold when it is finished.
+	o.Conditions = bucket.Conditions{GenerationMatch: n(got.Generation)}
+	if id, err = s.StartParts(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	one = part(1, "1")
+	mustPut(t, s, "x", "between")
+	_, err = s.FinishParts(ctx, id, []bucket.PartRef{one})
+	is(t, "a condition that no longer holds", err, fault.Precondition)
+	if err := s.AbortParts(ctx, id); err != nil {
+		t.Error(err)
+	}
+	_, _, err = s.Parts(ctx, id)
+	is(t, "an aborted upload", err, fault.NotFound)
+	if all, err := s.PartUploads(ctx, "box"); err != nil || len(all) != 0 {
+		t.Errorf("PartUploads at the end = %+v, %v", all, err)
+	}
+	o.Bucket = "nobox"
+	_, err = s.StartParts(ctx, o)
+	is(t, "in a bucket that is not there", err, fault.NotFound)
+}
+
 func updates(t *testing.T, s bucket.Store) {
 	ctx := t.Context()
 	o := mustPut(t, s, "x", "x")
 	text, v := "text/plain", "v"
-	got, err := s.Update(ctx, "box", "x", bucket.Attrs{ContentType: &text, Metadata: map[string]*string{"k": &v}}, bucket.Conditions{MetagenerationMatch: n(1)})
+	got, err := s.Update(ctx, "box", "x", 0, bucket.Attrs{ContentType: &text, Metadata: map[string]*string{"k": &v}}, bucket.Conditions{MetagenerationMatch: n(1)})
 	if err != nil || got.ContentType != text || got.Metadata["k"] != "v" || got.Metageneration != 2 || got.Generation != o.Generation {
 		t.Errorf("Update = %+v, %v", got, err)
 	}
-	_, err = s.Update(ctx, "box", "x", bucket.Attrs{}, bucket.Conditions{MetagenerationMatch: n(1)})
+	_, err = s.Update(ctx, "box", "x", 0, bucket.Attrs{}, bucket.Conditions{MetagenerationMatch: n(1)})
 	is(t, "an old metageneration", err, fault.Precondition)
-	if got, err = s.Update(ctx, "box", "x", bucket.Attrs{Metadata: map[string]*string{"k": nil}}, bucket.Conditions{}); err != nil || len(got.Metadata) != 0 || got.ContentType != text {
+	if got, err = s.Update(ctx, "box", "x", 0, bucket.Attrs{Metadata: map[string]*string{"k": nil}}, bucket.Conditions{}); err != nil || len(got.Metadata) != 0 || got.ContentType != text {
 		t.Errorf("removing a key: %+v, %v", got, err)
 	}
-	if got, err = s.Update(ctx, "box", "x", bucket.Attrs{Replace: true}, bucket.Conditions{}); err != nil || got.ContentType != "" {
+	if got, err = s.Update(ctx, "box", "x", 0, bucket.Attrs{Replace: true}, bucket.Conditions{}); err != nil || got.ContentType != "" {
 		t.Errorf("replacing: %+v, %v", got, err)
 	}
 }

@@ -71,7 +71,15 @@ func (s *Store) Bucket(ctx context.Context, name string) (bucket.Bucket, error) 
 
 // Buckets implements bucket.Store.
 func (s *Store) Buckets(ctx context.Context, project, prefix string) ([]bucket.Bucket, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT facts FROM buckets WHERE project = ? AND substr(name, 1, length(?)) = ? ORDER BY name", project, prefix, prefix)
+	return s.bucketRows(ctx, "WHERE project = ? AND substr(name, 1, length(?)) = ?", project, prefix, prefix)
+}
+
+func (s *Store) allBuckets(ctx context.Context) ([]bucket.Bucket, error) {
+	return s.bucketRows(ctx, "")
+}
+
+func (s *Store) bucketRows(ctx context.Context, where string, args ...any) ([]bucket.Bucket, error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT facts FROM buckets "+where+" ORDER BY name", args...)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -109,19 +117,24 @@ func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*buck
 }
 
 // DeleteBucket implements bucket.Store.
-func (s *Store) DeleteBucket(ctx context.Context, name string) error {
+func (s *Store) DeleteBucket(ctx context.Context, name string, c bucket.Conditions) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := findBucket(ctx, tx, name); err != nil {
+		b, err := findBucket(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		c.GenerationMatch, c.GenerationNotMatch = nil, nil
+		if err := c.Check(true, 0, b.Metageneration); err != nil {
 			return err
 		}
 		var full bool
-		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?)", name).Scan(&full); err != nil {
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?1) OR EXISTS (SELECT 1 FROM noncurrent WHERE bucket = ?1)", name).Scan(&full); err != nil {
 			return err
 		}
 		if full {
 			return fault.Errorf(fault.Conflict, "The bucket you tried to delete is not empty: %s", name)
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM buckets WHERE name = ?", name)
+		_, err = tx.ExecContext(ctx, "DELETE FROM buckets WHERE name = ?", name)
 		return err
 	})
 }

@@ -1,13 +1,14 @@
 // Package disk is the bucket driver of one machine. Names are rows in an
 // ordered index, content is immutable files with random names:
 //
-//	DIR/index.db      buckets, objects and upload sessions, in SQLite
+//	DIR/index.db      buckets, objects, noncurrent objects and upload sessions, in SQLite
 //	DIR/content/xx/…  one file per object
 //	DIR/uploads/…     one file per upload session that is under way
 //
 // A put writes a file, flushes it and its folder, and then commits a row with
 // its conditions in one transaction; only then is the file that it replaces
-// removed. So an acknowledged object survives a power cut, and whatever no row
+// removed, unless the bucket keeps versions: there the row that is replaced
+// moves to the noncurrent ones in the same transaction. So an acknowledged object survives a power cut, and whatever no row
 // names was never acknowledged: a sweep at the start removes it.
 package disk
 
@@ -45,13 +46,18 @@ type Store struct {
 	generation int64 // the last given out; only within a write transaction
 
 	stop     context.CancelFunc
-	sweeping sync.WaitGroup
+	sweeping sync.WaitGroup // the sweep at the start
+	working  sync.WaitGroup // what is done every hour
 
 	mu       sync.Mutex
 	sessions map[string]*sync.Mutex // guarded by mu; upload sessions in use
 }
 
 var _ bucket.Store = (*Store)(nil)
+
+// version is the schema's. Version 2 added the tables noncurrent, multiparts and
+// parts; a database of version 1 gets them in place.
+const version = 2
 
 const schema = `
 CREATE TABLE IF NOT EXISTS buckets (
@@ -71,6 +77,18 @@ CREATE TABLE IF NOT EXISTS objects (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS objects_by_file ON objects (file);
 CREATE INDEX IF NOT EXISTS objects_by_generation ON objects (generation);
+CREATE TABLE IF NOT EXISTS noncurrent (
+  bucket         TEXT NOT NULL REFERENCES buckets (name),
+  name           BLOB NOT NULL,
+  generation     INTEGER NOT NULL,
+  metageneration INTEGER NOT NULL,
+  size           INTEGER NOT NULL,
+  file           TEXT NOT NULL,
+  facts          TEXT NOT NULL,
+  PRIMARY KEY (bucket, name, generation)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS noncurrent_by_file ON noncurrent (file);
+CREATE INDEX IF NOT EXISTS noncurrent_by_generation ON noncurrent (generation);
 CREATE TABLE IF NOT EXISTS uploads (
   id       TEXT PRIMARY KEY,
   options  TEXT NOT NULL,
@@ -80,7 +98,23 @@ CREATE TABLE IF NOT EXISTS uploads (
   object   TEXT,           -- once committed
   touched  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS multiparts (
+  id      TEXT PRIMARY KEY,
+  bucket  TEXT NOT NULL,
+  name    BLOB NOT NULL,
+  facts   TEXT NOT NULL,
+  object  TEXT,           -- once finished
+  touched INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS multiparts_by_name ON multiparts (bucket, name);
+CREATE TABLE IF NOT EXISTS parts (
+  upload TEXT NOT NULL REFERENCES multiparts (id),
+  number INTEGER NOT NULL,
+  file   TEXT NOT NULL,
+  facts  TEXT NOT NULL,
+  PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS parts_by_file ON parts (file);
 `
 
 // Open opens the driver's folder and makes it when it is not there.
@@ -120,27 +154,35 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 	s.stop = stop
 	began := time.Now()
 	s.sweeping.Go(func() { s.sweep(run, began) })
+	s.working.Go(func() { s.hourly(run) })
 	return s, nil
 }
 
 func (s *Store) prepare(ctx context.Context) error {
-	var version int
-	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	var was int
+	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&was); err != nil {
 		return err
 	}
-	if version > 1 {
+	if was > version {
 		return fault.Errorf(fault.Precondition, "the object store in %s was written by a newer version of Trainyard", s.dir).WithHint("use that version")
 	}
-	if _, err := s.write.ExecContext(ctx, schema); err != nil {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", version))
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	return s.write.QueryRowContext(ctx, "SELECT coalesce(max(generation), 0) FROM objects").Scan(&s.generation)
+	return s.write.QueryRowContext(ctx, `SELECT max(
+		(SELECT coalesce(max(generation), 0) FROM objects),
+		(SELECT coalesce(max(generation), 0) FROM noncurrent))`).Scan(&s.generation)
 }
 
 // Close closes the driver. Readers that are open stay readable.
 func (s *Store) Close() error {
 	s.stop()
 	s.sweeping.Wait()
+	s.working.Wait()
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
@@ -266,16 +308,15 @@ func (s *Store) sweep(ctx context.Context, began time.Time) {
 		if err != nil {
 			return err
 		}
-		var n int
-		if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM objects WHERE file = ?", d.Name()).Scan(&n); err != nil || n > 0 {
+		var named bool
+		err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE file = ?1) OR EXISTS (SELECT 1 FROM noncurrent WHERE file = ?1)
+			OR EXISTS (SELECT 1 FROM parts WHERE file = ?1)`, d.Name()).Scan(&named)
+		if err != nil || named {
 			return err
 		}
 		swept++
 		return os.Remove(path)
 	})
-	if err == nil {
-		err = s.sweepUploads(ctx)
-	}
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("sweeping the object store ended early", "err", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/bucket"
@@ -28,9 +29,10 @@ type found struct {
 	bucket.Object
 	file   string
 	exists bool
+	table  string // objects or noncurrent
 }
 
-// find reads an object's row; one that is not there is no error. A missing
+// find reads a live object's row; one that is not there is no error. A missing
 // bucket is.
 func find(ctx context.Context, q querier, bucketName, name string) (f found, err error) {
 	var facts string
@@ -42,7 +44,7 @@ func find(ctx context.Context, q querier, bucketName, name string) (f found, err
 	if err != nil {
 		return f, translate(err)
 	}
-	f.exists = true
+	f.exists, f.table = true, "objects"
 	return f, json.Unmarshal([]byte(facts), &f.Object)
 }
 
@@ -53,15 +55,20 @@ func at(ctx context.Context, q querier, bucketName, name string, generation int6
 	if err != nil {
 		return f, err
 	}
-	if !f.exists || generation != 0 && generation != f.Generation {
+	if generation != 0 && (!f.exists || generation != f.Generation) {
+		if f, err = findNoncurrent(ctx, q, bucketName, name, generation); err != nil {
+			return f, err
+		}
+	}
+	if !f.exists {
 		return f, noObject(bucketName, name)
 	}
 	return f, c.Check(true, f.Generation, f.Metageneration)
 }
 
 // place puts a content file at an object's name, in a transaction of the
-// caller's. It returns the file that was replaced.
-func (s *Store) place(ctx context.Context, tx *sql.Tx, o *bucket.Object, file string, c bucket.Conditions) (replaced string, err error) {
+// caller's. It returns the file that no row names any more.
+func (s *Store) place(ctx context.Context, tx *sql.Tx, o *bucket.Object, file string, c bucket.Conditions) (unused string, err error) {
 	was, err := find(ctx, tx, o.Bucket, o.Name)
 	if err != nil {
 		return "", err
@@ -69,15 +76,22 @@ func (s *Store) place(ctx context.Context, tx *sql.Tx, o *bucket.Object, file st
 	if err := c.Check(was.exists, was.Generation, was.Metageneration); err != nil {
 		return "", err
 	}
+	if unused, err = keep(ctx, tx, was); err != nil {
+		return "", err
+	}
 	o.Generation, o.Metageneration = s.nextGeneration(), 1
 	o.Created = time.Now().UTC().Truncate(time.Millisecond)
-	o.Updated = o.Created
+	o.Updated, o.Deleted = o.Created, time.Time{}
 	if o.StorageClass == "" {
-		o.StorageClass = "STANDARD"
+		b, err := findBucket(ctx, tx, o.Bucket)
+		if err != nil {
+			return "", err
+		}
+		o.StorageClass = b.StorageClass
 	}
 	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO objects (bucket, name, generation, metageneration, size, file, facts) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		o.Bucket, []byte(o.Name), o.Generation, o.Metageneration, o.Size, file, toJSON(o))
-	return was.file, err
+	return unused, err
 }
 
 // early refuses what would be refused at the end, before a body is read.
@@ -124,7 +138,7 @@ func (s *Store) Put(ctx context.Context, o bucket.PutOptions, body io.Reader) (b
 		}
 		o.MD5, o.CRC32C = sum.Sum(nil), crc.Sum32()
 		return n, wanted(&o, n, o.MD5, o.CRC32C)
-	})
+	}, alongside{})
 }
 
 // readerOnly hides WriterTo, which would bypass the hashes' buffer.
@@ -141,8 +155,15 @@ func cut(err error) error {
 	return fault.Errorf(fault.Invalid, "the body broke off: %w", err)
 }
 
+// alongside is what happens in the transaction that places an object, before
+// and after that; either may be nil.
+type alongside struct {
+	before func(*sql.Tx) error
+	after  func(*sql.Tx, bucket.Object) (unused []string, err error) // unused are files that no row names any more
+}
+
 // put makes a content file with fill and places it.
-func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.File) (int64, error)) (bucket.Object, error) {
+func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.File) (int64, error), also alongside) (bucket.Object, error) {
 	f, name, err := s.newFile()
 	if err != nil {
 		return bucket.Object{}, translate(err)
@@ -163,18 +184,29 @@ func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.Fil
 	}
 	object := o.Object
 	object.Size = n
-	var replaced string
+	var unused []string
 	// The caller's connection may go while the commit is under way; whether it
 	// happened must not depend on that.
 	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
-		replaced, err = s.place(ctx, tx, &object, name, o.Conditions)
+		if also.before != nil {
+			if err := also.before(tx); err != nil {
+				return err
+			}
+		}
+		replaced, err := s.place(ctx, tx, &object, name, o.Conditions)
+		if err == nil && also.after != nil {
+			unused, err = also.after(tx, object)
+		}
+		unused = append(unused, replaced)
 		return err
 	})
 	if err != nil {
 		return bucket.Object{}, err
 	}
 	placed = true
-	s.drop(replaced)
+	for _, file := range unused {
+		s.drop(file)
+	}
 	return object, nil
 }
 
@@ -228,9 +260,9 @@ type section struct {
 func (s *section) Close() error { return s.file.Close() }
 
 // Update implements bucket.Store.
-func (s *Store) Update(ctx context.Context, bucketName, name string, a bucket.Attrs, c bucket.Conditions) (o bucket.Object, err error) {
+func (s *Store) Update(ctx context.Context, bucketName, name string, generation int64, a bucket.Attrs, c bucket.Conditions) (o bucket.Object, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		f, err := at(ctx, tx, bucketName, name, 0, c)
+		f, err := at(ctx, tx, bucketName, name, generation, c)
 		if err != nil {
 			return err
 		}
@@ -260,7 +292,8 @@ func (s *Store) Update(ctx context.Context, bucketName, name string, a bucket.At
 		}
 		o.Metageneration++
 		o.Updated = time.Now().UTC().Truncate(time.Millisecond)
-		_, err = tx.ExecContext(ctx, "UPDATE objects SET metageneration = ?, facts = ? WHERE bucket = ? AND name = ?", o.Metageneration, toJSON(o), bucketName, []byte(name))
+		_, err = tx.ExecContext(ctx, "UPDATE "+f.table+" SET metageneration = ?, facts = ? WHERE bucket = ? AND name = ? AND generation = ?",
+			o.Metageneration, toJSON(o), bucketName, []byte(name), o.Generation)
 		return err
 	})
 	return o, err
@@ -268,18 +301,17 @@ func (s *Store) Update(ctx context.Context, bucketName, name string, a bucket.At
 
 // Delete implements bucket.Store.
 func (s *Store) Delete(ctx context.Context, bucketName, name string, generation int64, c bucket.Conditions) error {
-	var file string
+	var unused string
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		f, err := at(ctx, tx, bucketName, name, generation, c)
 		if err != nil {
 			return err
 		}
-		file = f.file
-		_, err = tx.ExecContext(ctx, "DELETE FROM objects WHERE bucket = ? AND name = ?", bucketName, []byte(name))
+		unused, err = remove(ctx, tx, f, generation != 0)
 		return err
 	})
 	if err == nil {
-		s.drop(file)
+		s.drop(unused)
 	}
 	return err
 }
@@ -295,6 +327,29 @@ func override(o *bucket.Object, from bucket.Object, replace bool) {
 	o.Size, o.MD5, o.CRC32C, o.Components = size, md5, crc, components
 }
 
+// link gives content a second name, which a row may then name. Its age is set
+// first: a sweep must not take the new name for one that a crash left.
+func (s *Store) link(content string) (name string, err error) {
+	f, name, err := s.newFile()
+	if err != nil {
+		return "", err
+	}
+	// A link needs a name that is free; the empty file only reserved it.
+	now := time.Now()
+	err = errors.Join(f.Close(), os.Remove(s.content(name)), os.Chtimes(content, now, now))
+	if err == nil {
+		err = os.Link(content, s.content(name))
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(s.content(name)))
+	}
+	if err != nil {
+		s.drop(name)
+		return "", err
+	}
+	return name, nil
+}
+
 // Copy implements bucket.Store: the copy is a hard link to the same content.
 func (s *Store) Copy(ctx context.Context, from bucket.Source, o bucket.PutOptions, replace bool) (bucket.Object, error) {
 	if err := bucket.CheckObjectName(o.Name); err != nil {
@@ -305,50 +360,66 @@ func (s *Store) Copy(ctx context.Context, from bucket.Source, o bucket.PutOption
 		return bucket.Object{}, err
 	}
 	defer reader.Close()
-	f, name, err := s.newFile()
-	if err != nil {
-		return bucket.Object{}, translate(err)
-	}
-	f.Close()
-	placed := false
-	defer func() {
-		if !placed {
-			s.drop(name)
-		}
-	}()
-	// A link needs a name that is free; the empty file only reserved it.
-	if err := os.Remove(s.content(name)); err != nil {
-		return bucket.Object{}, translate(err)
-	}
+	name := ""
 	row, err := at(ctx, s.read, from.Bucket, from.Name, src.Generation, bucket.Conditions{})
 	if err == nil {
-		err = os.Link(s.content(row.file), s.content(name))
+		name, err = s.link(s.content(row.file))
 	}
 	if err != nil {
 		// The source is being replaced, or the disk knows no links: its content is
 		// still open here.
-		if err := s.duplicate(reader, name); err != nil {
+		if name, err = s.duplicate(reader); err != nil {
 			return bucket.Object{}, translate(err)
 		}
-	} else if now := time.Now(); os.Chtimes(s.content(name), now, now) != nil || syncDir(dirOf(s.content(name))) != nil {
-		return bucket.Object{}, fault.Errorf(fault.Internal, "cannot settle the copy of %s", from.Name)
 	}
 	object := o.Object
 	override(&object, src, replace)
-	var replaced string
+	var unused string
 	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
-		replaced, err = s.place(ctx, tx, &object, name, o.Conditions)
+		if err := stillHolds(ctx, tx, from); err != nil {
+			return err
+		}
+		unused, err = s.place(ctx, tx, &object, name, o.Conditions)
 		return err
 	})
 	if err != nil {
+		s.drop(name)
 		return bucket.Object{}, err
 	}
-	placed = true
-	s.drop(replaced)
+	s.drop(unused)
 	return object, nil
 }
 
-// Move implements bucket.Store: only the row changes.
+// stillHolds checks the conditions on a source again, in the transaction that
+// uses it.
+func stillHolds(ctx context.Context, tx *sql.Tx, from bucket.Source) error {
+	if from.Conditions == (bucket.Conditions{}) {
+		return nil
+	}
+	_, err := at(ctx, tx, from.Bucket, from.Name, from.Generation, from.Conditions)
+	return err
+}
+
+// duplicate copies content byte by byte, where it cannot be linked.
+func (s *Store) duplicate(body io.Reader) (name string, err error) {
+	f, name, err := s.newFile()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if _, err = io.Copy(f, body); err == nil {
+		err = s.settle(f, name)
+	}
+	if err != nil {
+		s.drop(name)
+		return "", err
+	}
+	return name, nil
+}
+
+// Move implements bucket.Store: only the row changes. Where the bucket keeps
+// the old name as a noncurrent object, both rows need a file, so the content
+// gets a second name first.
 func (s *Store) Move(ctx context.Context, from bucket.Source, name string, c bucket.Conditions) (o bucket.Object, err error) {
 	if err := bucket.CheckObjectName(name); err != nil {
 		return o, err
@@ -356,24 +427,50 @@ func (s *Store) Move(ctx context.Context, from bucket.Source, name string, c buc
 	if name == from.Name {
 		return o, fault.Errorf(fault.Invalid, "source and destination are the same object: %s", name)
 	}
-	var replaced string
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		src, err := at(ctx, tx, from.Bucket, from.Name, from.Generation, from.Conditions)
+	second, of := "", "" // a second name, and of which content
+	for {
+		needs, unused := "", ""
+		err = s.tx(ctx, func(tx *sql.Tx) error {
+			src, err := at(ctx, tx, from.Bucket, from.Name, from.Generation, from.Conditions)
+			if err != nil {
+				return err
+			}
+			b, err := findBucket(ctx, tx, from.Bucket)
+			if err != nil {
+				return err
+			}
+			file, keeps := src.file, b.Versioning && src.table == "objects"
+			if keeps {
+				if of != file {
+					needs = file
+					return nil
+				}
+				file = second
+			}
+			if _, err := remove(ctx, tx, src, !keeps); err != nil {
+				return err
+			}
+			o = src.Object
+			o.Name = name
+			unused, err = s.place(ctx, tx, &o, file, c)
+			return err
+		})
+		if err == nil && needs == "" {
+			s.drop(unused)
+			return o, nil
+		}
+		s.drop(second)
+		second, of = "", ""
 		if err != nil {
-			return err
+			return o, err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM objects WHERE bucket = ? AND name = ?", from.Bucket, []byte(from.Name)); err != nil {
-			return err
+		// The content may go before it is linked; then the next round says so.
+		if second, err = s.link(s.content(needs)); err == nil {
+			of = needs
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return o, translate(err)
 		}
-		o = src.Object
-		o.Name = name
-		replaced, err = s.place(ctx, tx, &o, src.file, c)
-		return err
-	})
-	if err == nil {
-		s.drop(replaced)
 	}
-	return o, err
 }
 
 // Compose implements bucket.Store.
@@ -386,7 +483,7 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 		return bucket.Object{}, err
 	}
 	generations := make([]int64, len(sources))
-	object, err := s.put(ctx, &o, func(f *os.File) (total int64, err error) {
+	fill := func(f *os.File) (total int64, err error) {
 		crc := crc32.New(castagnoli)
 		for i, src := range sources {
 			part, body, err := s.Open(ctx, src.Bucket, src.Name, src.Generation, 0, -1, src.Conditions)
@@ -410,17 +507,33 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 			return 0, fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
 		}
 		return total, nil
-	})
-	if err != nil || !deleteSources {
-		return object, err
 	}
-	for i, src := range sources {
-		if src.Name == o.Name {
-			continue
+	// The sources go in the transaction that brings the whole.
+	return s.put(ctx, &o, fill, alongside{before: func(tx *sql.Tx) error {
+		for _, src := range sources {
+			if err := stillHolds(ctx, tx, src); err != nil {
+				return err
+			}
 		}
-		if err := s.Delete(ctx, src.Bucket, src.Name, generations[i], bucket.Conditions{}); err != nil && !fault.Is(err, fault.NotFound) {
-			return object, err
+		return nil
+	}, after: func(tx *sql.Tx, _ bucket.Object) (unused []string, err error) {
+		for i, src := range sources {
+			if !deleteSources || src.Name == o.Name {
+				continue
+			}
+			f, err := at(ctx, tx, src.Bucket, src.Name, generations[i], bucket.Conditions{})
+			if fault.Is(err, fault.NotFound) || err == nil && f.table != "objects" && src.Generation == 0 {
+				continue // replaced or deleted since it was read, or named twice
+			}
+			if err != nil {
+				return nil, err
+			}
+			file, err := remove(ctx, tx, f, f.table != "objects")
+			if err != nil {
+				return nil, err
+			}
+			unused = append(unused, file)
 		}
-	}
-	return object, nil
+		return unused, nil
+	}})
 }

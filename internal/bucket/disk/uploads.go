@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -178,43 +177,26 @@ func (s *Store) finish(ctx context.Context, u *session) error {
 	if err := wanted(&u.options, u.received, sum, u.crc); err != nil {
 		return errors.Join(err, s.forget(ctx, u.id))
 	}
-	f, name, err := s.newFile()
-	if err != nil {
-		return translate(err)
-	}
-	f.Close()
-	placed := false
-	defer func() {
-		if !placed {
-			s.drop(name)
-		}
-	}()
-	if err = os.Remove(s.content(name)); err == nil {
-		err = os.Link(s.upload(u.id), s.content(name))
-	}
-	if err == nil {
-		now := time.Now()
-		err = errors.Join(os.Chtimes(s.content(name), now, now), syncDir(dirOf(s.content(name))))
-	}
+	name, err := s.link(s.upload(u.id))
 	if err != nil {
 		return translate(err)
 	}
 	object := u.options.Object
 	object.Size, object.MD5, object.CRC32C = u.received, sum, u.crc
-	var replaced string
+	var unused string
 	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
-		if replaced, err = s.place(ctx, tx, &object, name, u.options.Conditions); err != nil {
+		if unused, err = s.place(ctx, tx, &object, name, u.options.Conditions); err != nil {
 			return err
 		}
 		_, err := tx.Exec("UPDATE uploads SET received = ?, object = ?, touched = ? WHERE id = ?", u.received, toJSON(object), time.Now().Unix(), u.id)
 		return err
 	})
 	if err != nil {
+		s.drop(name)
 		return err
 	}
-	placed = true
 	u.object = &object
-	s.drop(replaced)
+	s.drop(unused)
 	_ = os.Remove(s.upload(u.id)) // the sweep finds what stays
 	return nil
 }
@@ -286,19 +268,4 @@ func crcFrom(sum uint32) *crcSum { return &crcSum{sum} }
 func (c *crcSum) Write(p []byte) (int, error) {
 	c.sum = crc32.Update(c.sum, castagnoli, p)
 	return len(p), nil
-}
-
-func dirOf(path string) string { return path[:strings.LastIndexByte(path, filepath.Separator)] }
-
-// duplicate copies content byte by byte, where it cannot be linked.
-func (s *Store) duplicate(body io.Reader, name string) error {
-	f, err := os.OpenFile(s.content(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := io.Copy(f, body); err != nil {
-		return err
-	}
-	return s.settle(f, name)
 }

@@ -48,12 +48,24 @@ type call struct {
 	q            url.Values
 	bucket, name string
 	rest         []string // further segments, unescaped
+	fields       mask     // of the answer
 }
 
 // route finds the method that a path asks for.
 func (a *api) route(w http.ResponseWriter, r *http.Request) error {
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/")
 	c := &call{Request: r, q: r.URL.Query()}
+	if !isXML(r) {
+		// Before anything is done: an answer that cannot be given must not follow
+		// an effect.
+		var err error
+		if c.fields, err = parseFields(c.q.Get("fields")); err != nil {
+			return err
+		}
+		if p := c.q.Get("projection"); p != "" && !strings.EqualFold(p, "full") && !strings.EqualFold(p, "noAcl") {
+			return fault.Errorf(fault.Invalid, "parameter projection is %q; full and noAcl are known", p)
+		}
+	}
 	for _, upload := range []string{"upload/storage/v1/", "resumable/upload/storage/v1/"} {
 		if rest, ok := strings.CutPrefix(path, upload); ok {
 			return a.upload(w, c, rest)
@@ -125,10 +137,12 @@ func notServed(r *http.Request) error {
 	return fault.Errorf(fault.NotFound, "%s %s is not served", r.Method, r.URL.Path)
 }
 
-// write answers with JSON, cut down to the fields that were asked for where
-// that is simple.
+// write answers with JSON, cut down to the fields that were asked for.
 func (a *api) write(w http.ResponseWriter, c *call, v any) error {
 	b, err := json.Marshal(v)
+	if err == nil {
+		b, err = c.fields.cut(b)
+	}
 	if err != nil {
 		return err
 	}

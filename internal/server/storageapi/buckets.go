@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,54 +75,16 @@ func (a *api) listBuckets(w http.ResponseWriter, c *call) error {
 	return a.write(w, c, answer)
 }
 
-// bucketFacts are what a client may set of a bucket. What is stored is
-// honoured; what would only be stored is refused.
-type bucketFacts struct {
-	Name         string             `json:"name"`
-	Location     string             `json:"location"`
-	StorageClass string             `json:"storageClass"`
-	Labels       map[string]*string `json:"labels"`
-	Versioning   *struct {
-		Enabled bool `json:"enabled"`
-	} `json:"versioning"`
-	Lifecycle *struct {
-		Rule []json.RawMessage `json:"rule"`
-	} `json:"lifecycle"`
-}
-
-func (f *bucketFacts) check() error {
-	switch {
-	case f.Versioning != nil && f.Versioning.Enabled:
-		return fault.Errorf(fault.Invalid, "object versioning is not available on this server")
-	case f.Lifecycle != nil && len(f.Lifecycle.Rule) > 0:
-		return fault.Errorf(fault.Invalid, "lifecycle rules are not available on this server")
-	}
-	return nil
-}
-
-func (f *bucketFacts) labels(m map[string]string) map[string]string {
-	for k, v := range f.Labels {
-		if v == nil {
-			delete(m, k)
-			continue
-		}
-		if m == nil {
-			m = map[string]string{}
-		}
-		m[k] = *v
-	}
-	return m
-}
-
 func (a *api) insertBucket(w http.ResponseWriter, c *call) error {
 	var f bucketFacts
 	if err := decode(c.Body, &f); err != nil {
 		return err
 	}
-	if err := f.check(); err != nil {
+	b := bucket.Bucket{Project: a.project(c)}
+	if err := f.apply(&b, false); err != nil {
 		return err
 	}
-	b, err := a.Store.CreateBucket(c.Context(), bucket.Bucket{Name: f.Name, Project: a.project(c), Location: f.Location, StorageClass: f.StorageClass, Labels: f.labels(nil)})
+	b, err := a.Store.CreateBucket(c.Context(), b)
 	if err != nil {
 		return err
 	}
@@ -135,10 +98,7 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 			if err := decode(c.Body, &f); err != nil {
 				return err
 			}
-			if err := f.check(); err != nil {
-				return err
-			}
-			cond, err := conditions(c.q, "")
+			cond, err := bucketConditions(c.q)
 			if err != nil {
 				return err
 			}
@@ -146,14 +106,7 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 				if err := cond.Check(true, 0, b.Metageneration); err != nil {
 					return err
 				}
-				if replace {
-					b.Labels = nil
-				}
-				b.Labels = f.labels(b.Labels)
-				if f.StorageClass != "" {
-					b.StorageClass = f.StorageClass
-				}
-				return nil
+				return f.apply(b, replace)
 			})
 			if err != nil {
 				return err
@@ -163,7 +116,14 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 	}
 	return method(c, map[string]func() error{
 		http.MethodGet: func() error {
+			cond, err := bucketConditions(c.q)
+			if err != nil {
+				return err
+			}
 			b, err := a.Store.Bucket(c.Context(), c.bucket)
+			if err == nil {
+				err = cond.Check(true, 0, b.Metageneration)
+			}
 			if err != nil {
 				return err
 			}
@@ -172,7 +132,11 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 		http.MethodPatch: change(false),
 		http.MethodPut:   change(true),
 		http.MethodDelete: func() error {
-			if err := a.Store.DeleteBucket(c.Context(), c.bucket); err != nil {
+			cond, err := bucketConditions(c.q)
+			if err != nil {
+				return err
+			}
+			if err := a.Store.DeleteBucket(c.Context(), c.bucket, cond); err != nil {
 				return err
 			}
 			w.WriteHeader(http.StatusNoContent)
@@ -181,15 +145,26 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 	})
 }
 
+// bucketConditions reads the preconditions that buckets have.
+func bucketConditions(q url.Values) (bucket.Conditions, error) {
+	for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch"} {
+		if q.Has(name) {
+			return bucket.Conditions{}, fault.Errorf(fault.Invalid, "parameter %s is not for buckets; ifMetagenerationMatch and ifMetagenerationNotMatch are", name)
+		}
+	}
+	return conditions(q, "")
+}
+
 // bucketPart serves what hangs below a bucket beside its objects: facts that
 // clients ask for and that are the same for every bucket here.
 func (a *api) bucketPart(w http.ResponseWriter, c *call, rest []string) error {
-	if _, err := a.Store.Bucket(c.Context(), c.bucket); err != nil {
+	b, err := a.Store.Bucket(c.Context(), c.bucket)
+	if err != nil {
 		return err
 	}
 	switch part := strings.Join(rest, "/"); {
 	case part == "storageLayout" && c.Method == http.MethodGet:
-		return a.write(w, c, map[string]any{"kind": "storage#storageLayout", "bucket": c.bucket, "location": "US", "locationType": "region", "hierarchicalNamespace": map[string]bool{"enabled": false}})
+		return a.write(w, c, map[string]any{"kind": "storage#storageLayout", "bucket": c.bucket, "location": strings.ToUpper(b.Location), "locationType": "region", "hierarchicalNamespace": map[string]bool{"enabled": false}})
 	case part == "iam" && c.Method == http.MethodGet:
 		return a.write(w, c, map[string]any{"kind": "storage#policy", "resourceId": "projects/_/buckets/" + c.bucket, "version": 1, "etag": "CAE=", "bindings": []any{}})
 	case part == "iam" && c.Method == http.MethodPut:

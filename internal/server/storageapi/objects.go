@@ -23,11 +23,26 @@ func (a *api) list(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.Store.List(c.Context(), c.bucket, bucket.Query{
+	q := bucket.Query{
 		Prefix: c.q.Get("prefix"), Delimiter: c.q.Get("delimiter"), Token: c.q.Get("pageToken"), Max: limit,
 		StartOffset: c.q.Get("startOffset"), EndOffset: c.q.Get("endOffset"), MatchGlob: c.q.Get("matchGlob"),
-		IncludeTrailingDelimiter: strings.EqualFold(c.q.Get("includeTrailingDelimiter"), "true"),
-	})
+	}
+	// There are no folders beside the prefixes, and nothing is deleted softly.
+	var folders, softDeleted bool
+	for name, to := range map[string]*bool{"includeTrailingDelimiter": &q.IncludeTrailingDelimiter, "versions": &q.Versions, "includeFoldersAsPrefixes": &folders, "softDeleted": &softDeleted} {
+		if *to, err = c.flag(name); err != nil {
+			return err
+		}
+	}
+	switch {
+	case softDeleted:
+		return fault.Errorf(fault.Invalid, "parameter softDeleted: soft deletion is not available on this server; buckets can keep versions")
+	case c.q.Get("filter") != "":
+		return fault.Errorf(fault.Invalid, "parameter filter is not available on this server")
+	case q.MatchGlob != "" && q.Delimiter != "" && q.Delimiter != "/":
+		return fault.Errorf(fault.Invalid, "parameter matchGlob goes with the delimiter / only, not with %q", q.Delimiter)
+	}
+	page, err := a.Store.List(c.Context(), c.bucket, q)
 	if err != nil {
 		return err
 	}
@@ -98,7 +113,11 @@ func (a *api) update(w http.ResponseWriter, c *call, replace bool) error {
 	if err != nil {
 		return err
 	}
-	o, err := a.Store.Update(c.Context(), c.bucket, c.name, bucket.Attrs{
+	gen, err := generation(c.q, "generation")
+	if err != nil {
+		return err
+	}
+	o, err := a.Store.Update(c.Context(), c.bucket, c.name, gen, bucket.Attrs{
 		ContentType: m.ContentType, ContentEncoding: m.ContentEncoding, ContentDisposition: m.ContentDisposition,
 		ContentLanguage: m.ContentLanguage, CacheControl: m.CacheControl, Metadata: m.Metadata, Replace: replace,
 	}, cond)

@@ -41,6 +41,7 @@ type object struct {
 	Updated            string            `json:"updated"`
 	TimeFinalized      string            `json:"timeFinalized"`
 	StorageClassSince  string            `json:"timeStorageClassUpdated"`
+	TimeDeleted        string            `json:"timeDeleted,omitempty"`
 	ComponentCount     int               `json:"componentCount,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"`
 }
@@ -49,7 +50,7 @@ type object struct {
 // front that it sent it to.
 func base(r *http.Request) string {
 	scheme, host := "http", r.Host
-	if r.Header.Get("X-Forwarded-Proto") == "https" {
+	if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		scheme = "https"
 	}
 	if h := r.Header.Get("X-Forwarded-Host"); h != "" {
@@ -82,35 +83,48 @@ func renderObject(r *http.Request, o bucket.Object) object {
 	if o.MD5 != nil {
 		v.MD5Hash = base64.StdEncoding.EncodeToString(o.MD5)
 	}
+	if !o.Deleted.IsZero() {
+		v.TimeDeleted = stamp(o.Deleted)
+	}
 	return v
+}
+
+type enabled struct {
+	Enabled bool `json:"enabled"`
 }
 
 // bucketResource is the wire's form of a bucket.
 type bucketResource struct {
-	Kind             string            `json:"kind"`
-	ID               string            `json:"id"`
-	SelfLink         string            `json:"selfLink"`
-	Name             string            `json:"name"`
-	ProjectNumber    string            `json:"projectNumber"`
-	Location         string            `json:"location"`
-	LocationType     string            `json:"locationType"`
-	StorageClass     string            `json:"storageClass"`
-	ETag             string            `json:"etag"`
-	Metageneration   string            `json:"metageneration"`
-	TimeCreated      string            `json:"timeCreated"`
-	Updated          string            `json:"updated"`
-	Labels           map[string]string `json:"labels,omitempty"`
-	IAMConfiguration any               `json:"iamConfiguration"`
+	Kind             string             `json:"kind"`
+	ID               string             `json:"id"`
+	SelfLink         string             `json:"selfLink"`
+	Name             string             `json:"name"`
+	ProjectNumber    string             `json:"projectNumber"`
+	Location         string             `json:"location"`
+	LocationType     string             `json:"locationType"`
+	StorageClass     string             `json:"storageClass"`
+	ETag             string             `json:"etag"`
+	Metageneration   string             `json:"metageneration"`
+	TimeCreated      string             `json:"timeCreated"`
+	Updated          string             `json:"updated"`
+	Labels           map[string]string  `json:"labels,omitempty"`
+	Versioning       *enabled           `json:"versioning,omitempty"`
+	Lifecycle        *lifecycleResource `json:"lifecycle,omitempty"`
+	IAMConfiguration any                `json:"iamConfiguration"`
 }
 
 func renderBucket(r *http.Request, b bucket.Bucket) bucketResource {
 	metageneration := strconv.FormatInt(b.Metageneration, 10)
-	return bucketResource{
+	v := bucketResource{
 		Kind: "storage#bucket", ID: b.Name, SelfLink: base(r) + "/storage/v1/b/" + url.PathEscape(b.Name), Name: b.Name, ProjectNumber: "0",
 		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: b.StorageClass, ETag: base64.StdEncoding.EncodeToString([]byte(metageneration)),
-		Metageneration: metageneration, TimeCreated: stamp(b.Created), Updated: stamp(b.Updated), Labels: b.Labels,
+		Metageneration: metageneration, TimeCreated: stamp(b.Created), Updated: stamp(b.Updated), Labels: b.Labels, Lifecycle: renderLifecycle(b.Lifecycle),
 		IAMConfiguration: map[string]any{"uniformBucketLevelAccess": map[string]any{"enabled": true, "lockedTime": stamp(b.Created)}, "publicAccessPrevention": "inherited"},
 	}
+	if b.Versioning {
+		v.Versioning = &enabled{true}
+	}
+	return v
 }
 
 // metadata is what a client may say of an object that it puts.
