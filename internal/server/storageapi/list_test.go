@@ -48,9 +48,7 @@ func TestListParameters(t *testing.T) {
 			var whole listing
 			for token, pages := "", 0; ; pages++ {
 				q := query + "&maxResults=" + size + "&pageToken=" + token
-				if strings.Contains(q, "fields=") {
-					q = strings.Replace(q, "fields=", "fields=nextPageToken,", 1)
-				}
+				q = strings.Replace(q, "fields=", "fields=nextPageToken,", 1)
 				code, _, body := ask(t, "GET", s.URL+"/storage/v1/b/box/o?"+q, "")
 				var page listing
 				if err := json.Unmarshal([]byte(body), &page); err != nil || code != 200 || pages > 20 {
