@@ -108,6 +108,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	}
 	defer listener.Close()
 	endpoint := "http://" + listener.Addr().String()
+	if listener, err = overTLS(dir, listener); err != nil {
+		return err
+	}
 	reader := logs.NewReader(filepath.Join(dir, "jobs"), source{jobs})
 	polls := &logs.Polls{Reader: reader}
 	rules := mlv1.Rules{

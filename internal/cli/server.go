@@ -152,6 +152,13 @@ func runServerEnv(ctx context.Context, a *App) error {
 	export("GOOGLE_CLOUD_PROJECT", s.Project)
 	export("STORAGE_EMULATOR_HOST", endpoint)
 	export("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false") // see agent: it would wait for gRPC
+	if info, err := c.Server(ctx); err == nil {
+		// gsutil reads no variables but this one. A server elsewhere has it there.
+		path := filepath.Join(info.DataDir, "tls", "boto")
+		if _, err := os.Stat(path); err == nil {
+			export("BOTO_CONFIG", path)
+		}
+	}
 	if s.TokenFile != "" {
 		file, err := filepath.Abs(s.TokenFile)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -31,7 +32,7 @@ type Authority struct {
 // Certificates do not say more than that they are ours and for how long.
 const (
 	authorityYears = 20
-	leafDays       = 365
+	leafDays       = 800
 )
 
 // OpenAuthority reads the authority in a folder, or makes it there.
@@ -120,16 +121,23 @@ func parseAuthority(path string, b []byte) (*Authority, error) {
 // PEM is the authority's certificate, without its key.
 func (a *Authority) PEM() []byte { return bytes.Clone(a.chain) }
 
-// Issue makes a certificate for hosts.
+// Issue makes a certificate for hosts, by name or by IP address.
 func (a *Authority) Issue(hosts ...string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: hosts[0]}, DNSNames: hosts,
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: hosts[0]},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, leafDays),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, h)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
 	if err != nil {

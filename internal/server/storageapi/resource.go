@@ -50,7 +50,7 @@ type object struct {
 // front that it sent it to.
 func base(r *http.Request) string {
 	scheme, host := "http", r.Host
-	if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		scheme = "https"
 	}
 	if h := r.Header.Get("X-Forwarded-Host"); h != "" {

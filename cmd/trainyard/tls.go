@@ -1,0 +1,65 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/trainyard/trainyard/internal/agent"
+	"github.com/trainyard/trainyard/internal/egress"
+	"github.com/trainyard/trainyard/internal/server"
+)
+
+// overTLS has the port answer TLS too, with a certificate of this machine's
+// authority, and leaves two files for clients: the authority's certificate, and
+// a configuration of gsutil, which speaks nothing but TLS.
+func overTLS(dir string, l net.Listener) (net.Listener, error) {
+	keys := filepath.Join(dir, "tls")
+	authority, err := egress.OpenAuthority(keys)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	hosts := []string{"localhost", "127.0.0.1", "::1"}
+	if name, err := os.Hostname(); err == nil {
+		hosts = append(hosts, name)
+	}
+	if ip := net.ParseIP(host); ip != nil && !ip.IsUnspecified() && !slices.Contains(hosts, host) {
+		hosts = append(hosts, host)
+	}
+	certificate, err := authority.Issue(hosts...)
+	if err != nil {
+		return nil, err
+	}
+	ca := filepath.Join(keys, "ca.pem")
+	for path, b := range map[string][]byte{ca: authority.PEM(), filepath.Join(keys, "boto"): boto(port, ca)} {
+		if err := agent.WriteFile(path, b, false); err != nil {
+			return nil, err
+		}
+	}
+	return server.WithTLS(l, certificate), nil
+}
+
+func boto(port, ca string) []byte {
+	return fmt.Appendf(nil, `# Points gsutil at this server: export BOTO_CONFIG=THIS_FILE
+[Credentials]
+gs_json_host = 127.0.0.1
+gs_json_port = %[1]s
+gs_host = 127.0.0.1
+gs_port = %[1]s
+
+[Boto]
+ca_certificates_file = %[2]s
+https_validate_certificates = True
+
+[GSUtil]
+software_update_check_period = 0
+`, port, ca)
+}
