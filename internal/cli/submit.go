@@ -34,7 +34,7 @@ type submitOptions struct {
 	server         replicaOptions
 	kms            kmsOptions
 
-	async, stream, dryRun bool
+	async, stream, dryRun, noCheck bool
 }
 
 // replicaOptions is what a command line says about one role.
@@ -100,6 +100,7 @@ func (o *submitOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.kms.project, "kms-project", "", "project of the key")
 	f.BoolVar(&o.stream, "stream-logs", false, "show the log until the job ends; the exit status is 0 only if it succeeded")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be uploaded and sent, and do neither")
+	f.BoolVar(&o.noCheck, "no-check", false, "do not look into the code for what would go wrong")
 	f.BoolVar(&o.async, "async", false, "deprecated: a job is always submitted asynchronously")
 	_ = f.MarkHidden("async")
 }

@@ -50,6 +50,9 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 	if p.group, err = stage.Read(p.local); err != nil {
 		return err
 	}
+	if err := o.checkCode(ctx, s, p, doc); err != nil {
+		return interrupted(ctx, err, "Interrupted while looking into the code.")
+	}
 
 	c, err := o.Client(ctx)
 	if err != nil {

@@ -1,0 +1,235 @@
+package check
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// Archives may be anybody's: what is read of them has bounds. A module that is
+// larger is generated, and nobody's mistake.
+const (
+	maxSource  = 2 << 20
+	maxSources = 5_000
+)
+
+// code is what the archives hold.
+type code struct {
+	files    []source
+	modules  map[string]string // dotted name → file; packages under their own name
+	requires []string          // distributions, by their normalised name
+	declared bool              // every archive says what it requires
+	own      map[string]bool   // distributions that the archives are
+	handmade bool              // an archive has a setup.py or pyproject.toml of the user's
+}
+
+type source struct {
+	name   string // as in the installed package: trainer/task.py
+	module string
+	data   []byte
+}
+
+func read(archives []string) (code, error) {
+	c := code{modules: map[string]string{}, own: map[string]bool{}, declared: true}
+	for _, a := range archives {
+		if err := c.archive(a); err != nil {
+			return code{}, err
+		}
+	}
+	return c, nil
+}
+
+// archive reads one archive's sources and metadata.
+func (c *code) archive(name string) error {
+	var found []source
+	var tops []string
+	requires, metadata := []string(nil), false
+	wheel := strings.HasSuffix(strings.ToLower(name), ".whl")
+	err := each(name, func(member string, r io.Reader) error {
+		member = path.Clean(member)
+		inside := member
+		if !wheel {
+			var ok bool
+			if _, inside, ok = strings.Cut(member, "/"); !ok {
+				return nil
+			}
+		}
+		inside = strings.TrimPrefix(inside, "src/")
+		dir, base := path.Split(inside)
+		switch {
+		case base == "PKG-INFO" && dir == "", base == "METADATA" && strings.HasSuffix(dir, ".dist-info/"):
+			b, err := io.ReadAll(io.LimitReader(r, maxSource))
+			if err != nil {
+				return err
+			}
+			who, needs := parseMetadata(b)
+			c.own[normal(who)], metadata = true, true
+			requires = append(requires, needs...)
+			if bytes.Contains(b, []byte("\nGenerator: trainyard\n")) {
+				return nil
+			}
+			c.handmade = true
+		case base == "requires.txt" && strings.HasSuffix(dir, ".egg-info/"):
+			b, err := io.ReadAll(io.LimitReader(r, maxSource))
+			if err != nil {
+				return err
+			}
+			requires = append(requires, parseRequires(b)...)
+		case base == "top_level.txt" && (strings.HasSuffix(dir, ".egg-info/") || strings.HasSuffix(dir, ".dist-info/")):
+			b, err := io.ReadAll(io.LimitReader(r, maxSource))
+			if err != nil {
+				return err
+			}
+			tops = append(tops, strings.Fields(string(b))...)
+		case strings.HasSuffix(base, ".py") && inside != "setup.py" && len(c.files)+len(found) < maxSources:
+			b, err := io.ReadAll(io.LimitReader(r, maxSource+1))
+			if err != nil || len(b) > maxSource {
+				return err
+			}
+			found = append(found, source{inside, moduleOf(inside), b})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.declared = c.declared && metadata
+	c.requires = append(c.requires, requires...)
+	for _, s := range found {
+		top, _, _ := strings.Cut(s.module, ".")
+		if len(tops) > 0 && !contains(tops, top) {
+			continue // in the archive, but not installed: tests, docs
+		}
+		c.files = append(c.files, s)
+		c.modules[s.module] = s.name
+	}
+	return nil
+}
+
+// each hands the members of an archive to fn, one after the other. What is no
+// archive has none.
+func each(name string, fn func(string, io.Reader) error) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "Unable to read file [%s]: %w", name, err)
+	}
+	defer f.Close()
+	damaged := func(err error) error {
+		return fault.Errorf(fault.Invalid, "%s is not a readable archive: %w", name, err).WithHint("build it again: python setup.py sdist")
+	}
+	switch lower := strings.ToLower(name); {
+	case strings.HasSuffix(lower, ".whl"), strings.HasSuffix(lower, ".zip"):
+		info, err := f.Stat()
+		if err != nil {
+			return damaged(err)
+		}
+		z, err := zip.NewReader(f, info.Size())
+		if err != nil {
+			return damaged(err)
+		}
+		for _, m := range z.File {
+			if strings.HasSuffix(m.Name, "/") {
+				continue
+			}
+			r, err := m.Open()
+			if err != nil {
+				return damaged(err)
+			}
+			err = fn(m.Name, r)
+			_ = r.Close()
+			if err != nil {
+				return damaged(err)
+			}
+		}
+	case strings.HasSuffix(lower, ".tar.gz"), strings.HasSuffix(lower, ".tgz"):
+		z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<16))
+		if err != nil {
+			return damaged(err)
+		}
+		for t := tar.NewReader(z); ; {
+			h, err := t.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err == nil && h.Typeflag == tar.TypeReg {
+				err = fn(h.Name, t)
+			}
+			if err != nil {
+				return damaged(err)
+			}
+		}
+	}
+	return nil
+}
+
+// moduleOf is the dotted name of a file; a package's is that of its folder.
+func moduleOf(name string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(name, ".py"), "/__init__"), "/", ".")
+}
+
+// parseMetadata reads the name and the requirements of a PKG-INFO or METADATA.
+func parseMetadata(b []byte) (name string, requires []string) {
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			break // the description follows
+		}
+		key, value, _ := strings.Cut(line, ":")
+		switch value = strings.TrimSpace(value); strings.ToLower(key) {
+		case "name":
+			name = value
+		case "requires-dist":
+			requires = append(requires, requirement(value)...)
+		}
+	}
+	return name, requires
+}
+
+// parseRequires reads setuptools' requires.txt up to its first extra.
+func parseRequires(b []byte) (requires []string) {
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		if section, ok := strings.CutPrefix(line, "["); ok && !strings.HasPrefix(section, ":") {
+			break
+		}
+		requires = append(requires, requirement(line)...)
+	}
+	return requires
+}
+
+var requirementName = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
+
+// requirement is the distribution that a requirement asks for; none for that of
+// an extra.
+func requirement(s string) []string {
+	if name := requirementName.FindString(s); name != "" && !strings.Contains(s, "extra ==") {
+		return []string{normal(name)}
+	}
+	return nil
+}
+
+var separators = regexp.MustCompile(`[-_.]+`)
+
+// normal is a distribution's name as indexes compare it.
+func normal(name string) string {
+	return strings.ToLower(separators.ReplaceAllString(name, "-"))
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
