@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -194,97 +193,4 @@ func List(path string) ([]File, error) {
 		}
 	}
 	return files, nil
-}
-
-// CheckModule says whether one of the archives has the module that a job will
-// run, and what is near where none does.
-func CheckModule(archives []string, module string) error {
-	var all []string
-	readable := false
-	for _, a := range archives {
-		files, err := List(a)
-		if err != nil {
-			return err
-		}
-		readable = readable || len(files) > 0
-		sdist := !strings.HasSuffix(strings.ToLower(a), ".whl")
-		for _, f := range files {
-			if m, ok := moduleOf(f.Path, sdist); ok {
-				all = append(all, m)
-			}
-		}
-	}
-	if !readable || slices.Contains(all, module) || slices.Contains(all, module+".__main__") {
-		return nil
-	}
-	e := fault.Errorf(fault.Invalid, "there is no module %s in the packages of the job", module)
-	guess := module
-	if strings.HasSuffix(guess, ".py") || strings.Contains(guess, "/") {
-		guess = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(guess, "./"), ".py"), "/", ".")
-		e = fault.Errorf(fault.Invalid, "--module-name %s is a path; a module's dotted name is expected", module)
-	}
-	if slices.Contains(all, module+".__init__") {
-		return e.WithHint("%s is a package without __main__.py; name a module in it, such as %s", module, near(module+".task", all))
-	}
-	if n := near(guess, all); n != "" {
-		return e.WithHint("did you mean %s?", n)
-	}
-	return e.WithHint("a module is a .py file in a package that is shipped; see what is shipped with --dry-run")
-}
-
-// moduleOf is the dotted name of a file in an archive. An sdist has its files
-// below NAME-VERSION/, perhaps in src/.
-func moduleOf(name string, sdist bool) (string, bool) {
-	name, ok := strings.CutSuffix(path.Clean(name), ".py")
-	if !ok {
-		return "", false
-	}
-	if sdist {
-		if _, name, ok = strings.Cut(name, "/"); !ok {
-			return "", false
-		}
-		name = strings.TrimPrefix(name, "src/")
-	}
-	if name == "setup" || strings.HasSuffix(name, "/setup") && strings.Count(name, "/") == 0 {
-		return "", false
-	}
-	return strings.ReplaceAll(name, "/", "."), true
-}
-
-// near is the module whose name is most like what was asked for.
-func near(want string, all []string) string {
-	best, score := "", len(want)/2+2
-	for _, m := range all {
-		if strings.HasSuffix(m, ".__init__") {
-			continue
-		}
-		d := distance(want, m)
-		if m == want || strings.HasSuffix(m, "."+want) {
-			d = 0
-		}
-		if d < score || d == score && best != "" && m < best {
-			best, score = m, d
-		}
-	}
-	return best
-}
-
-// distance counts the single-letter edits between two names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -2,30 +2,54 @@ package pack
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/trainyard/trainyard/internal/fault"
 )
 
 // generate makes the archive of a package that has no setup.py: as the
 // original's would be called, but with all sub-packages and data files.
-func generate(pkg, outDir string) (warnings []string, err error) {
+func generate(r *Result, pkg, outDir string) error {
 	name := filepath.Base(pkg)
-	files, err := collect(pkg, name)
-	if err != nil {
-		return nil, err
+	c := collection{}
+	if err := c.collect(pkg, name); err != nil {
+		return err
 	}
-	packages := map[string][]string{} // dotted name → its data files
+	r.Skipped = c.skipped
+	requires, err := r.requirements(filepath.Join(filepath.Dir(pkg), "requirements.txt"))
+	if err != nil {
+		return err
+	}
+	l := newLayout(c.files)
+	for _, dir := range l.bare {
+		r.warn("%s has no __init__.py; it is packed as a namespace package", filepath.Join(filepath.Dir(pkg), filepath.FromSlash(dir)))
+	}
+	base := name + "-0.0.0"
+	entries := []entry{
+		{name: base + "/PKG-INFO", data: []byte(pkgInfo(name, requires))},
+		{name: base + "/setup.py", data: []byte("from setuptools import setup\n\nsetup(\n    name=" + pyString(name) + ",\n    version='0.0.0',\n" + l.arguments() + installRequires(requires) + "    zip_safe=False,\n)\n")},
+	}
+	for _, f := range c.files {
+		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
+	}
+	return writeArchive(filepath.Join(outDir, base+".tar.gz"), entries)
+}
+
+// layout is how files make packages.
+type layout struct {
+	dirs []string            // slash-separated
+	bare []string            // those without an __init__.py
+	data map[string][]string // of each, relative to it
+}
+
+func newLayout(files []source) layout {
+	l := layout{data: map[string][]string{}}
 	withInit := map[string]bool{}
 	for _, f := range files {
 		if dir := path.Dir(f.name); path.Ext(f.name) == ".py" {
-			if _, ok := packages[dir]; !ok {
-				packages[dir] = nil
+			if !slices.Contains(l.dirs, dir) {
+				l.dirs = append(l.dirs, dir)
 			}
 			if path.Base(f.name) == "__init__.py" {
 				withInit[dir] = true
@@ -38,52 +62,63 @@ func generate(pkg, outDir string) (warnings []string, err error) {
 		}
 		// Data belong to the nearest package above them.
 		dir := path.Dir(f.name)
-		for _, ok := packages[dir]; !ok; _, ok = packages[dir] {
+		for !slices.Contains(l.dirs, dir) {
 			dir = path.Dir(dir)
 		}
-		packages[dir] = append(packages[dir], strings.TrimPrefix(f.name, dir+"/"))
+		l.data[dir] = append(l.data[dir], strings.TrimPrefix(f.name, dir+"/"))
 	}
-	var dirs []string
-	for dir := range packages {
-		dirs = append(dirs, dir)
+	slices.Sort(l.dirs)
+	for _, dir := range l.dirs {
 		if !withInit[dir] {
-			warnings = append(warnings, fmt.Sprintf("%s has no __init__.py; it is packed as a namespace package", filepath.Join(filepath.Dir(pkg), filepath.FromSlash(dir))))
+			l.bare = append(l.bare, dir)
 		}
 	}
-	slices.Sort(dirs)
-	slices.Sort(warnings)
-
-	base := name + "-0.0.0"
-	entries := []entry{
-		{name: base + "/PKG-INFO", data: []byte("Metadata-Version: 2.1\nName: " + name + "\nVersion: 0.0.0\nGenerator: trainyard\n")},
-		{name: base + "/setup.py", data: []byte(setupPy(name, dirs, packages))},
-	}
-	for _, f := range files {
-		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
-	}
-	return warnings, writeArchive(filepath.Join(outDir, base+".tar.gz"), entries)
+	return l
 }
 
-// setupPy is the setup script of a generated archive. It names everything, so
-// that no version of setuptools has to find anything.
-func setupPy(name string, dirs []string, data map[string][]string) string {
+// arguments are the layout in a setup script. It names everything, so that no
+// version of setuptools has to find anything.
+func (l layout) arguments() string {
 	var b strings.Builder
-	b.WriteString("from setuptools import setup\n\nsetup(\n    name=" + pyString(name) + ",\n    version='0.0.0',\n    packages=[\n")
-	for _, d := range dirs {
+	b.WriteString("    packages=[\n")
+	for _, d := range l.dirs {
 		b.WriteString("        " + pyString(strings.ReplaceAll(d, "/", ".")) + ",\n")
 	}
 	b.WriteString("    ],\n    package_data={\n")
-	for _, d := range dirs {
-		if len(data[d]) == 0 {
+	for _, d := range l.dirs {
+		if len(l.data[d]) == 0 {
 			continue
 		}
 		b.WriteString("        " + pyString(strings.ReplaceAll(d, "/", ".")) + ": [\n")
-		for _, f := range data[d] {
+		for _, f := range l.data[d] {
 			b.WriteString("            " + pyString(globEscape(f)) + ",\n")
 		}
 		b.WriteString("        ],\n")
 	}
-	b.WriteString("    },\n    zip_safe=False,\n)\n")
+	b.WriteString("    },\n")
+	return b.String()
+}
+
+func installRequires(requires []string) string {
+	if len(requires) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("    install_requires=[\n")
+	for _, r := range requires {
+		b.WriteString("        " + pyString(r) + ",\n")
+	}
+	b.WriteString("    ],\n")
+	return b.String()
+}
+
+// pkgInfo is the metadata of a generated archive.
+func pkgInfo(name string, requires []string) string {
+	var b strings.Builder
+	b.WriteString("Metadata-Version: 2.1\nName: " + name + "\nVersion: 0.0.0\nGenerator: trainyard\n")
+	for _, r := range requires {
+		b.WriteString("Requires-Dist: " + r + "\n")
+	}
 	return b.String()
 }
 
@@ -111,95 +146,4 @@ func pyString(s string) string {
 	}
 	b.WriteByte('\'')
 	return b.String()
-}
-
-// source is a file to pack, under its name in the archive.
-type source struct {
-	name string // slash-separated, from the package's parent
-	path string
-	size int64
-	exec bool
-}
-
-// collect lists what belongs to a package. Links that lead out of it are
-// refused: what they show is not the package's to ship.
-func collect(pkg, name string) ([]source, error) {
-	real, err := filepath.EvalSymlinks(pkg)
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "package path %s: %w", pkg, err)
-	}
-	var files []source
-	seen := map[string]bool{}
-	var walk func(dir, rel string) error
-	walk = func(dir, rel string) error {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			p, r := filepath.Join(dir, e.Name()), rel+"/"+e.Name()
-			if junk(dir, e) {
-				continue
-			}
-			if e.Type()&fs.ModeSymlink != 0 {
-				to, err := filepath.EvalSymlinks(p)
-				if err != nil {
-					return fault.Errorf(fault.Invalid, "link %s leads nowhere", p).WithHint("remove it, or make what it names")
-				}
-				if in, err := filepath.Rel(real, to); err != nil || !filepath.IsLocal(in) {
-					return fault.Errorf(fault.Invalid, "link %s leads out of the package, to %s", p, to).WithHint("copy what it names into the package, or remove the link")
-				}
-			}
-			info, err := os.Stat(p)
-			if err != nil {
-				return err
-			}
-			switch {
-			case info.IsDir():
-				to, err := filepath.EvalSymlinks(p)
-				if err != nil {
-					return err
-				}
-				if seen[to] {
-					return fault.Errorf(fault.Invalid, "link %s leads back to a folder above it", p).WithHint("remove the link")
-				}
-				seen[to] = true
-				err = walk(p, r)
-				delete(seen, to)
-				if err != nil {
-					return err
-				}
-			case info.Mode().IsRegular():
-				files = append(files, source{r, p, info.Size(), info.Mode()&0o100 != 0})
-			}
-		}
-		return nil
-	}
-	seen[real] = true
-	if err := walk(pkg, name); err != nil {
-		if _, ok := err.(*fault.Error); ok {
-			return nil, err
-		}
-		return nil, fault.Errorf(fault.Invalid, "read the package: %w", err)
-	}
-	slices.SortFunc(files, func(a, b source) int { return strings.Compare(a.name, b.name) })
-	return files, nil
-}
-
-// junk tells what is nobody's code: caches, version control, virtual
-// environments, editors' leavings.
-func junk(dir string, e fs.DirEntry) bool {
-	name := e.Name()
-	if e.IsDir() {
-		switch name {
-		case "__pycache__", ".git", ".hg", ".svn", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".idea", ".vscode", "node_modules":
-			return true
-		}
-		return strings.HasSuffix(name, ".egg-info") || exists(filepath.Join(dir, name, "pyvenv.cfg"))
-	}
-	switch filepath.Ext(name) {
-	case ".pyc", ".pyo", ".swp", ".swo":
-		return true
-	}
-	return name == ".DS_Store" || name == "Thumbs.db" || strings.HasSuffix(name, "~") || strings.HasPrefix(name, ".#")
 }

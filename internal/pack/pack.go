@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ import (
 
 // Options say what to package and with what.
 type Options struct {
-	Path    string   // the folder with __init__.py
+	Path    string   // the folder with __init__.py, a script, or a notebook
 	OutDir  string   // exists; gets the archives
 	Python  string   // for setup.py; empty for python3, else python, on PATH
 	Environ []string // of the user: PATH is looked up in it, and setup.py runs with it
@@ -38,13 +39,27 @@ const (
 	SetupPy   Kind = "setup.py"
 	Pyproject Kind = "pyproject.toml"
 	Generated Kind = "generated"
+	Script    Kind = "script"
+	Notebook  Kind = "notebook"
 )
 
 // Result is what was made.
 type Result struct {
 	Kind     Kind
 	Archives []Archive
+	Skipped  []Skipped // of the package's folder, where the archive is made here
 	Warnings []string
+}
+
+func (r *Result) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Skipped is a file, or with a slash at its end a folder, that is not packed.
+type Skipped struct {
+	Path  string `json:"name"`
+	Why   string `json:"why"`
+	Asked bool   `json:"asked"` // the user's own files say so
 }
 
 // Archive is a distribution archive on this machine.
@@ -75,6 +90,9 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		return Result{}, fault.Errorf(fault.Invalid, "Source directory [%s] is not a valid directory.", root)
 	}
+	if exists(path) {
+		return single(path, o)
+	}
 	if _, err := os.Stat(filepath.Join(path, "__init__.py")); err != nil {
 		e := fault.Errorf(fault.Invalid, "[%s] is not a valid Python package because it does not contain an `__init__.py` file. Please create one and try again. Also, please ensure that --package-path refers to a local directory.", path)
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -92,11 +110,16 @@ func Build(ctx context.Context, o Options) (Result, error) {
 		err = sdist(ctx, o, root, r.Kind)
 	default:
 		r.Kind = Generated
-		r.Warnings, err = generate(path, o.OutDir)
+		err = generate(&r, path, o.OutDir)
 	}
 	if err != nil {
 		return Result{}, err
 	}
+	return r.describe(o, filepath.Join(root, string(r.Kind)))
+}
+
+// describe tells what lies in the folder that the archives were made in.
+func (r Result) describe(o Options, maker string) (Result, error) {
 	entries, err := os.ReadDir(o.OutDir)
 	if err != nil {
 		return Result{}, fault.Errorf(fault.Internal, "read %s: %w", o.OutDir, err)
@@ -112,9 +135,10 @@ func Build(ctx context.Context, o Options) (Result, error) {
 		r.Archives = append(r.Archives, a)
 	}
 	if len(r.Archives) == 0 {
-		return Result{}, fault.Errorf(fault.Invalid, "%s ran without an error but made no archive", filepath.Join(root, string(r.Kind))).
+		return Result{}, fault.Errorf(fault.Invalid, "%s ran without an error but made no archive", maker).
 			WithHint("does it call setup()? try: python setup.py sdist; then name the archive in dist/ with --packages")
 	}
+	r.look()
 	return r, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/ignore"
 )
 
 // sdist runs the project's own build in a copy of its tree: the user's stays as
@@ -237,6 +238,10 @@ func copyTree(from, to string, skip ...string) error {
 				return filepath.SkipDir
 			}
 		}
+		never := false
+		if d.IsDir() {
+			_, never = ignore.Never(filepath.Dir(p), d.Name(), true)
+		}
 		switch {
 		case rel == ".":
 			return os.MkdirAll(dest, 0o700)
@@ -248,7 +253,7 @@ func copyTree(from, to string, skip ...string) error {
 				return filepath.SkipDir
 			}
 			return nil
-		case d.IsDir() && (junk(filepath.Dir(p), d) || leftover(p, rel)):
+		case never || d.IsDir() && leftover(p, rel):
 			return filepath.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(dest, 0o700)

@@ -1,0 +1,115 @@
+package pack
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/ignore"
+)
+
+// source is a file to pack, under its name in the archive.
+type source struct {
+	name string // slash-separated, from the package's parent
+	path string
+	size int64
+	exec bool
+}
+
+// collection is what belongs to a package, and what lies in its folder but
+// does not.
+type collection struct {
+	files   []source
+	skipped []Skipped
+}
+
+// collect lists a package. Links that lead out of it are refused: what they
+// show is not the package's to ship.
+func (c *collection) collect(pkg, name string) error {
+	real, err := filepath.EvalSymlinks(pkg)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "package path %s: %w", pkg, err)
+	}
+	rules, err := ignore.Open(pkg)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	var walk func(rules *ignore.Rules, dir, rel string) error
+	walk = func(rules *ignore.Rules, dir, rel string) error {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			p, r := filepath.Join(dir, e.Name()), rel+"/"+e.Name()
+			folder := e.IsDir()
+			if e.Type()&fs.ModeSymlink != 0 {
+				if info, err := os.Stat(p); err == nil {
+					folder = info.IsDir()
+				}
+			}
+			if v := rules.Match(e.Name(), folder); v.Out {
+				c.skip(r, folder, v)
+				continue
+			}
+			if e.Type()&fs.ModeSymlink != 0 {
+				to, err := filepath.EvalSymlinks(p)
+				if err != nil {
+					return fault.Errorf(fault.Invalid, "link %s leads nowhere", p).WithHint("remove it, or make what it names")
+				}
+				if in, err := filepath.Rel(real, to); err != nil || !filepath.IsLocal(in) {
+					return fault.Errorf(fault.Invalid, "link %s leads out of the package, to %s", p, to).WithHint("copy what it names into the package, or remove the link")
+				}
+			}
+			info, err := os.Stat(p)
+			if err != nil {
+				return err
+			}
+			switch {
+			case info.IsDir():
+				to, err := filepath.EvalSymlinks(p)
+				if err != nil {
+					return err
+				}
+				if seen[to] {
+					return fault.Errorf(fault.Invalid, "link %s leads back to a folder above it", p).WithHint("remove the link")
+				}
+				below, err := rules.In(p)
+				if err != nil {
+					return err
+				}
+				seen[to] = true
+				err = walk(below, p, r)
+				delete(seen, to)
+				if err != nil {
+					return err
+				}
+			case info.Mode().IsRegular():
+				c.files = append(c.files, source{r, p, info.Size(), info.Mode()&0o100 != 0})
+			default:
+				c.skip(r, false, ignore.Verdict{By: "neither a file nor a folder"})
+			}
+		}
+		return nil
+	}
+	seen[real] = true
+	if err := walk(rules, pkg, name); err != nil {
+		if _, ok := err.(*fault.Error); ok {
+			return err
+		}
+		return fault.Errorf(fault.Invalid, "read the package: %w", err)
+	}
+	slices.SortFunc(c.files, func(a, b source) int { return strings.Compare(a.name, b.name) })
+	return nil
+}
+
+func (c *collection) skip(name string, folder bool, v ignore.Verdict) {
+	if folder {
+		name += "/"
+	}
+	c.skipped = append(c.skipped, Skipped{Path: name, Why: v.By, Asked: !v.Default})
+}

@@ -1,0 +1,52 @@
+package pack
+
+import (
+	"path"
+	"regexp"
+	"strings"
+)
+
+// large is from where on a file in an archive is worth a word.
+const large = 50 << 20
+
+// secrets are files that ought not to be in an archive, by their names.
+var secrets = regexp.MustCompile(`(?i)^(\.env(\..+)?|\.netrc|_netrc|\.pypirc|\.boto|\.pgpass|\.htpasswd|id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|key|p12|pfx|keystore|jks|ppk)|.*(service[-_]?account|credentials?)[^/]*\.json|application_default_credentials\.json|kubeconfig|\.dockercfg|secrets?\.(ya?ml|json|toml|ini))$`)
+
+// public are the endings of what only looks like one.
+var public = regexp.MustCompile(`(?i)(^\.env\.(example|sample|template)|\.pub)$`)
+
+// look warns of what people do not mean to ship.
+func (r *Result) look() {
+	for _, a := range r.Archives {
+		for _, f := range a.Files {
+			base := path.Base(f.Path)
+			switch {
+			case secrets.MatchString(base) && !public.MatchString(base):
+				r.warn("%s in %s looks like a secret; leave it out with a .trainyardignore", inside(f.Path), a.Name)
+			case f.Size > large:
+				r.warn("%s in %s has %d MiB; data of that size is better copied to gs:// once, and its address given as an argument", inside(f.Path), a.Name, f.Size>>20)
+			}
+		}
+	}
+	var asked []string
+	for _, s := range r.Skipped {
+		if s.Asked {
+			asked = append(asked, s.Path+" ("+s.Why+")")
+		}
+	}
+	switch n := len(asked); {
+	case n == 1:
+		r.warn("left out: %s; a line with ! in a .trainyardignore takes it back", asked[0])
+	case n > 1:
+		r.warn("%d files and folders are left out, such as %s; trainyard package --list shows them all, and lines with ! in a .trainyardignore take them back", n, asked[0])
+	}
+}
+
+// inside is a member's name without the archive's top folder.
+func inside(name string) string {
+	_, rest, ok := strings.Cut(name, "/")
+	if !ok {
+		return name
+	}
+	return rest
+}

@@ -1,0 +1,146 @@
+package pack
+
+import (
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// modules are the dotted names that archives have. readable is false where
+// nothing in them could be read.
+func modules(archives []string) (all []string, readable bool, err error) {
+	for _, a := range archives {
+		files, err := List(a)
+		if err != nil {
+			return nil, false, err
+		}
+		readable = readable || len(files) > 0
+		sdist := !strings.HasSuffix(strings.ToLower(a), ".whl")
+		for _, f := range files {
+			if m, ok := moduleOf(f.Path, sdist); ok {
+				all = append(all, m)
+			}
+		}
+	}
+	return all, readable, nil
+}
+
+// Entry is the module that is meant where none is named: the script, or the
+// package's task or __main__.
+func Entry(archives []string, packagePath string) (string, error) {
+	all, _, err := modules(archives)
+	if err != nil {
+		return "", err
+	}
+	abs, err := filepath.Abs(packagePath)
+	if err != nil {
+		return "", fault.Errorf(fault.Invalid, "package path %s: %w", packagePath, err)
+	}
+	name := filepath.Base(abs)
+	if ext := filepath.Ext(name); ext == ".py" || ext == ".ipynb" {
+		return strings.TrimSuffix(name, ext), nil
+	}
+	switch {
+	case slices.Contains(all, name+".task"):
+		return name + ".task", nil
+	case slices.Contains(all, name+".__main__"):
+		return name, nil
+	}
+	var own []string
+	for _, m := range all {
+		if strings.HasPrefix(m, name+".") && !strings.HasSuffix(m, ".__init__") {
+			own = append(own, m)
+		}
+	}
+	e := fault.Errorf(fault.Invalid, "no module to run is named, and the package has neither %s.task nor %s.__main__", name, name)
+	if len(own) == 0 {
+		return "", e.WithHint("name one with --module-name")
+	}
+	slices.Sort(own)
+	return "", e.WithHint("name one with --module-name: %s", strings.Join(own[:min(len(own), 5)], ", "))
+}
+
+// CheckModule says whether one of the archives has the module that a job will
+// run, and what is near where none does.
+func CheckModule(archives []string, module string) error {
+	all, readable, err := modules(archives)
+	if err != nil {
+		return err
+	}
+	if !readable || slices.Contains(all, module) || slices.Contains(all, module+".__main__") {
+		return nil
+	}
+	e := fault.Errorf(fault.Invalid, "there is no module %s in the packages of the job", module)
+	guess := module
+	if strings.HasSuffix(guess, ".py") || strings.Contains(guess, "/") {
+		guess = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(guess, "./"), ".py"), "/", ".")
+		e = fault.Errorf(fault.Invalid, "--module-name %s is a path; a module's dotted name is expected", module)
+	}
+	if slices.Contains(all, module+".__init__") {
+		return e.WithHint("%s is a package without __main__.py; name a module in it, such as %s", module, near(module+".task", all))
+	}
+	if n := near(guess, all); n != "" {
+		return e.WithHint("did you mean %s?", n)
+	}
+	return e.WithHint("a module is a .py file in a package that is shipped; see what is shipped with --dry-run")
+}
+
+// moduleOf is the dotted name of a file in an archive. An sdist has its files
+// below NAME-VERSION/, perhaps in src/.
+func moduleOf(name string, sdist bool) (string, bool) {
+	name, ok := strings.CutSuffix(path.Clean(name), ".py")
+	if !ok {
+		return "", false
+	}
+	if sdist {
+		if _, name, ok = strings.Cut(name, "/"); !ok {
+			return "", false
+		}
+		name = strings.TrimPrefix(name, "src/")
+	}
+	if name == "setup" || strings.HasSuffix(name, "/setup") && strings.Count(name, "/") == 0 {
+		return "", false
+	}
+	return strings.ReplaceAll(name, "/", "."), true
+}
+
+// near is the module whose name is most like what was asked for.
+func near(want string, all []string) string {
+	best, score := "", len(want)/2+2
+	for _, m := range all {
+		if strings.HasSuffix(m, ".__init__") {
+			continue
+		}
+		d := distance(want, m)
+		if m == want || strings.HasSuffix(m, "."+want) {
+			d = 0
+		}
+		if d < score || d == score && best != "" && m < best {
+			best, score = m, d
+		}
+	}
+	return best
+}
+
+// distance counts the single-letter edits between two names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
