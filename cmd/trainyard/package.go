@@ -13,7 +13,7 @@ import (
 
 // packageFolder packages the folder that --package-path names, with a uv from
 // the user's cache where a build needs isolation.
-func packageFolder(ctx context.Context, o cli.PackageOptions) ([]string, error) {
+func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, error) {
 	r, err := pack.Build(ctx, pack.Options{
 		Path: o.Path, OutDir: o.Into, Environ: o.Env,
 		UV: func(ctx context.Context) (string, error) {
@@ -29,11 +29,11 @@ func packageFolder(ctx context.Context, o cli.PackageOptions) ([]string, error) 
 		},
 	})
 	if err != nil {
-		return nil, err
+		return cli.Packaged{}, err
 	}
-	var paths []string
+	p := cli.Packaged{Module: o.Module, Skipped: r.Skipped}
 	for _, a := range r.Archives {
-		paths = append(paths, a.Path)
+		p.Archives = append(p.Archives, a.Path)
 	}
 	if o.Say != nil {
 		for _, w := range r.Warnings {
@@ -43,8 +43,14 @@ func packageFolder(ctx context.Context, o cli.PackageOptions) ([]string, error) 
 			o.Say("Packaged %s: %s (%s), %d files.", o.Path, a.Name, r.Kind, len(a.Files))
 		}
 	}
-	if o.Module != "" && !o.Elsewhere {
-		return paths, pack.CheckModule(paths, o.Module)
+	switch {
+	case o.NoRun:
+	case o.Module == "":
+		if p.Module, err = pack.Entry(p.Archives, o.Path); err == nil && o.Say != nil {
+			o.Say("Running %s; --module-name names another.", p.Module)
+		}
+	case !o.Elsewhere:
+		err = pack.CheckModule(p.Archives, o.Module)
 	}
-	return paths, nil
+	return p, err
 }

@@ -181,7 +181,7 @@ func (j *judge) imports(s source, f file, i imported) {
 	}
 	hint := fmt.Sprintf("add '%s' to install_requires in setup.py", need)
 	if !j.handmade {
-		hint = fmt.Sprintf("write a setup.py beside the package's folder, with install_requires=['%s']", need)
+		hint = fmt.Sprintf("name '%s' in a requirements.txt beside what is packed", need)
 	}
 	j.once(false, where, top, hint, "import %s: it is neither declared as a requirement nor brought by one", top)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/config"
 	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/pack"
 )
 
 // Programs is what cmd/trainyard hands in: the parts of the binary that the
@@ -22,18 +23,19 @@ type Programs struct {
 	Serve func(ctx context.Context, s config.Settings, log io.Writer, ready func(endpoint string)) error
 	// Agent runs one replica; the arguments are the agent's own.
 	Agent func(ctx context.Context, args []string) error
-	// Package turns the folder of a package into archives in another folder
-	// and gives their paths, in the order in which they are installed. It
-	// refuses a module that the archives do not have.
-	Package func(ctx context.Context, o PackageOptions) (archives []string, err error)
+	// Package turns the folder of a package into archives in another folder, in
+	// the order in which they are installed. It refuses a module that the
+	// archives do not have, and finds one where none is named.
+	Package func(ctx context.Context, o PackageOptions) (Packaged, error)
 	// Version is the release, Build tells two binaries of one release apart.
 	Version, Build string
 }
 
 // PackageOptions say what to package.
 type PackageOptions struct {
-	Path   string // of the package: the folder with __init__.py
-	Module string // that will be run; empty when an image decides
+	Path   string // of the package: the folder with __init__.py, a script or a notebook
+	Module string // that will be run; empty to find it
+	NoRun  bool   // nothing will be run by its name: an image decides
 	// Elsewhere is set when other archives are installed too: the module may
 	// be in one of them.
 	Elsewhere bool
@@ -41,6 +43,13 @@ type PackageOptions struct {
 	Env       config.Env // the user's, to find Python in and to run setup.py with
 	// Say is told what the user should know; it may be nil.
 	Say func(format string, args ...any)
+}
+
+// Packaged is what came of it.
+type Packaged struct {
+	Archives []string // paths
+	Module   string   // that was named, or found
+	Skipped  []pack.Skipped
 }
 
 // App is what every command is made with.

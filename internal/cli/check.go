@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/trainyard/trainyard/internal/check"
 	"github.com/trainyard/trainyard/internal/config"
@@ -33,13 +34,17 @@ exit status is 1 where the program could not begin.`,
 		Example: `  trainyard check --package-path trainer --module-name trainer.task`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runCheck(cmd.Context(), o) },
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package")
+	o.packageFlags(cmd.Flags())
+	return cmd
+}
+
+// packageFlags are the flags that say what to package, and for what.
+func (o *submitOptions) packageFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script or a notebook")
 	f.Var(&o.packages, "packages", "archives that are installed too, local or gs://")
 	f.Var(&o.module, "module-name", "module to run, as in trainer.task")
 	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11")
 	f.Var(&o.pythonVersion, "python-version", "Python version, as in 3.12")
-	return cmd
 }
 
 func runCheck(ctx context.Context, o *submitOptions) error {
@@ -49,27 +54,21 @@ func runCheck(ctx context.Context, o *submitOptions) error {
 	if err := checkModule(o.module.text); err != nil {
 		return err
 	}
-	doc := mlv1.Merge(mlv1.Doc{}, mlv1.Flags{JobID: o.job, Module: o.module.pointer(), RuntimeVersion: o.runtimeVersion.pointer(), PythonVersion: o.pythonVersion.pointer()})
-	p := &packages{given: true, jobDir: "any"}
-	for _, name := range o.packages {
-		if _, ok := remote(name); ok {
-			p.remote = append(p.remote, name)
-			continue
-		}
-		if err := readable(name); err != nil {
-			return err
-		}
-		p.local = append(p.local, name)
+	in := o.described()
+	p, err := o.sorted()
+	if err != nil {
+		return err
 	}
+	p.jobDir = "any"
 	defer p.close()
-	if err := o.build(ctx, p, o.module.text); err != nil {
+	if err := o.build(ctx, p, in); err != nil {
 		return err
 	}
 	python, ok := working(ctx, interpreters(o.Env, o.pythonVersion.text))
 	if !ok {
 		return fault.Errorf(fault.Invalid, "No Python executable found on path, and one is needed to look into the code.").WithHint("install Python")
 	}
-	options := o.codeOptions(p, doc.Sub("trainingInput"))
+	options := o.codeOptions(p, in)
 	options.Python = python
 	found, err := check.Run(ctx, options)
 	if err != nil {
@@ -82,6 +81,11 @@ func runCheck(ctx context.Context, o *submitOptions) error {
 		o.Say("Nothing was found that would go wrong.")
 	}
 	return nil
+}
+
+// described is the part of a job that packaging needs to know.
+func (o *submitOptions) described() mlv1.Doc {
+	return mlv1.Merge(mlv1.Doc{}, mlv1.Flags{JobID: o.job, Module: o.module.pointer(), RuntimeVersion: o.runtimeVersion.pointer(), PythonVersion: o.pythonVersion.pointer()}).Sub("trainingInput")
 }
 
 // say reports findings, and tells how many are certain.
@@ -102,8 +106,7 @@ func (o *submitOptions) say(found []check.Finding) (certain int) {
 
 // checkCode looks into the archives of a job before anything is sent. Without
 // a Python on this machine it is left to the replica.
-func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *packages, doc mlv1.Doc) error {
-	in := doc.Sub("trainingInput")
+func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *packages, in mlv1.Doc) error {
 	master, _ := in["masterConfig"].(mlv1.Doc)
 	if o.noCheck || len(p.local) == 0 || master.Text("imageUri") != "" {
 		return nil
@@ -130,7 +133,7 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 		found = slices.DeleteFunc(found, func(f check.Finding) bool { return !f.Certain })
 	}
 	if n := o.say(found); n > 0 {
-		return fault.Errorf(fault.Invalid, "job %s was not submitted: its program cannot begin", o.job).WithHint("--no-check submits it all the same")
+		return fault.Errorf(fault.Invalid, "nothing was sent: the program cannot begin").WithHint("--no-check goes on all the same")
 	}
 	if len(found) == 0 {
 		sound.remember()

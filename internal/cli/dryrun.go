@@ -14,6 +14,7 @@ import (
 // plan is what a submit would do, as --dry-run shows it.
 type plan struct {
 	Uploads []planned       `json:"uploads"`
+	Skipped []pack.Skipped  `json:"skipped,omitempty"`
 	Request json.RawMessage `json:"request"`
 }
 
@@ -45,16 +46,14 @@ func (o *submitOptions) printPlan(endpoint, project string, p plan) error {
 	}
 	var b strings.Builder
 	for _, u := range p.Uploads {
-		fmt.Fprintf(&b, "%s, %s\n", u.Name, bytesText(u.Size))
-		for _, f := range u.Files {
-			fmt.Fprintf(&b, "  %10s  %s\n", bytesText(f.Size), f.Path)
-		}
+		listArchive(&b, u.Name, u.Size, u.Files)
 		verb := "would be uploaded to"
 		if u.Present {
 			verb = "is there already, nothing would be sent:"
 		}
 		fmt.Fprintf(&b, "  %s %s\n\n", verb, u.URI)
 	}
+	listSkipped(&b, p.Skipped)
 	fmt.Fprintf(&b, "POST %s/v1/projects/%s/jobs\n", endpoint, project)
 	doc, err := format.Decode(p.Request)
 	if err != nil {
@@ -68,4 +67,24 @@ func (o *submitOptions) printPlan(endpoint, project string, p plan) error {
 	b.WriteByte('\n')
 	_, err = io.WriteString(o.Out, b.String())
 	return err
+}
+
+// listArchive shows what an archive holds.
+func listArchive(b *strings.Builder, name string, size int64, files []pack.File) {
+	fmt.Fprintf(b, "%s, %s\n", name, bytesText(size))
+	for _, f := range files {
+		fmt.Fprintf(b, "  %10s  %s\n", bytesText(f.Size), f.Path)
+	}
+}
+
+// listSkipped shows what lies in the package's folder and is not packed.
+func listSkipped(b *strings.Builder, skipped []pack.Skipped) {
+	if len(skipped) == 0 {
+		return
+	}
+	b.WriteString("left out\n")
+	for _, s := range skipped {
+		fmt.Fprintf(b, "  %s  (%s)\n", s.Path, s.Why)
+	}
+	b.WriteByte('\n')
 }

@@ -92,9 +92,9 @@ func TestCtrlCBeforeTheJobIsCreatedSubmitsNothingAndSaysSo(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
 		errs := &watcher{text: "Uploading", then: interrupt}
-		p := Programs{Version: "1.0", Package: func(ctx context.Context, o PackageOptions) ([]string, error) {
+		p := Programs{Version: "1.0", Package: func(ctx context.Context, o PackageOptions) (Packaged, error) {
 			if err := pack(ctx, interrupt); err != nil {
-				return nil, err
+				return Packaged{}, err
 			}
 			return packageFolder(ctx, o)
 		}}

@@ -77,10 +77,10 @@ func TestScript(t *testing.T) {
 
 // packageFolder is a packager for tests: one archive that holds the module's
 // name.
-func packageFolder(_ context.Context, o PackageOptions) ([]string, error) {
+func packageFolder(_ context.Context, o PackageOptions) (Packaged, error) {
 	if _, err := os.Stat(filepath.Join(o.Path, "__init__.py")); err != nil {
-		return nil, fault.Errorf(fault.Invalid, "[%s] is not a valid Python package because it does not contain an `__init__.py` file.", o.Path)
+		return Packaged{}, fault.Errorf(fault.Invalid, "[%s] is not a valid Python package because it does not contain an `__init__.py` file.", o.Path)
 	}
 	path := filepath.Join(o.Into, filepath.Base(o.Path)+"-0.0.0.tar.gz")
-	return []string{path}, os.WriteFile(path, []byte(o.Module+"\n"), 0o600)
+	return Packaged{Archives: []string{path}, Module: o.Module}, os.WriteFile(path, []byte(o.Module+"\n"), 0o600)
 }

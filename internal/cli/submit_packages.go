@@ -8,6 +8,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/pack"
 	"github.com/trainyard/trainyard/internal/stage"
 )
 
@@ -20,6 +21,7 @@ type packages struct {
 	staging string   // gs://BUCKET; empty to use the job dir's
 	jobDir  string
 	temp    string // folder of what was built
+	skipped []pack.Skipped
 
 	group *stage.Group // of local
 }
@@ -30,10 +32,9 @@ func (p *packages) close() {
 	}
 }
 
-// gather sorts the packages into remote and local ones and checks that the
-// local ones can be read.
-func (o *submitOptions) gather(doc mlv1.Doc) (*packages, error) {
-	in := doc.Sub("trainingInput")
+// sorted sorts the packages that are given into remote and local ones, and
+// checks that the local ones can be read.
+func (o *submitOptions) sorted() (*packages, error) {
 	p := &packages{given: len(o.packages) > 0 || o.packagePath != ""}
 	for _, name := range o.packages {
 		if _, ok := remote(name); ok {
@@ -45,6 +46,16 @@ func (o *submitOptions) gather(doc mlv1.Doc) (*packages, error) {
 		}
 		p.local = append(p.local, name)
 	}
+	return p, nil
+}
+
+// gather is the packages of a job, which must have some, and a module to run.
+func (o *submitOptions) gather(doc mlv1.Doc) (*packages, error) {
+	in := doc.Sub("trainingInput")
+	p, err := o.sorted()
+	if err != nil {
+		return nil, err
+	}
 	listed, _ := in["packageUris"].([]any)
 	master, _ := in["masterConfig"].(mlv1.Doc)
 	switch {
@@ -53,7 +64,7 @@ func (o *submitOptions) gather(doc mlv1.Doc) (*packages, error) {
 	case !p.given && len(listed) > 0:
 		o.Say("Using the packageUris of %s.", o.config)
 	}
-	if master.Text("imageUri") == "" && in.Text("pythonModule") == "" {
+	if master.Text("imageUri") == "" && in.Text("pythonModule") == "" && o.packagePath == "" {
 		return nil, fault.Errorf(fault.Invalid, "no module to run is named").WithHint("name it with --module-name, as in --module-name trainer.task")
 	}
 	return p, nil

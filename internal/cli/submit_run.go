@@ -44,13 +44,13 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 		return err
 	}
 	defer p.close()
-	if err := o.build(ctx, p, doc.Sub("trainingInput").Text("pythonModule")); err != nil {
+	if err := o.build(ctx, p, doc.Sub("trainingInput")); err != nil {
 		return interrupted(ctx, err, "Interrupted while packaging.")
 	}
 	if p.group, err = stage.Read(p.local); err != nil {
 		return err
 	}
-	if err := o.checkCode(ctx, s, p, doc); err != nil {
+	if err := o.checkCode(ctx, s, p, doc.Sub("trainingInput")); err != nil {
 		return interrupted(ctx, err, "Interrupted while looking into the code.")
 	}
 

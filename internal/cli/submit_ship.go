@@ -112,7 +112,7 @@ func (o *submitOptions) show(ctx context.Context, c *client.Client, doc mlv1.Doc
 	if err != nil {
 		return fault.Errorf(fault.Internal, "encode the job: %w", err)
 	}
-	out := plan{Uploads: []planned{}, Request: body}
+	out := plan{Uploads: []planned{}, Skipped: p.skipped, Request: body}
 	for _, a := range p.group.Archives {
 		files, err := pack.List(a.Path)
 		if err != nil { // any file may be a package; its replica will say
@@ -128,7 +128,7 @@ func (o *submitOptions) show(ctx context.Context, c *client.Client, doc mlv1.Doc
 }
 
 // build packages the folder that --package-path names.
-func (o *submitOptions) build(ctx context.Context, p *packages, module string) error {
+func (o *submitOptions) build(ctx context.Context, p *packages, in mlv1.Doc) error {
 	if o.packagePath == "" {
 		return nil
 	}
@@ -143,11 +143,17 @@ func (o *submitOptions) build(ctx context.Context, p *packages, module string) e
 		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
 	}
 	p.temp = temp
+	return o.buildInto(ctx, temp, p, in)
+}
+
+func (o *submitOptions) buildInto(ctx context.Context, dir string, p *packages, in mlv1.Doc) error {
 	s, err := o.Config()
 	if err != nil {
 		return err
 	}
-	po := PackageOptions{Path: o.packagePath, Module: module, Elsewhere: len(o.packages) > 0, Into: temp, Env: o.Env}
+	master, _ := in["masterConfig"].(mlv1.Doc)
+	po := PackageOptions{Path: o.packagePath, Module: in.Text("pythonModule"), Elsewhere: len(o.packages) > 0, Into: dir, Env: o.Env}
+	po.NoRun = po.Module == "" && master.Text("imageUri") != ""
 	if !s.Quiet {
 		po.Say = o.Say
 	}
@@ -155,6 +161,9 @@ func (o *submitOptions) build(ctx context.Context, p *packages, module string) e
 	if err != nil {
 		return err
 	}
-	p.local = append(p.local, built...)
+	p.local, p.skipped = append(p.local, built.Archives...), built.Skipped
+	if built.Module != "" {
+		in["pythonModule"] = built.Module
+	}
 	return nil
 }
