@@ -169,7 +169,8 @@ var pieces = []string{"a", "b", "ab", "x.py", "*", "**", "***", "?", "/", "/", "
 
 // randomTree makes a repository of a few names with patterns made of pieces.
 func randomTree(t *testing.T, dir string, rnd *rand.Rand) {
-	names := []string{"a", "b", "ab", "x.py", "a b", "#", "!a", "é", "[a", "a*"}
+	folders := []string{"a", "b", "ab", "c"}
+	names := []string{"y", "ba", "x.py", "a b", "#", "!a", "é", "[a", "a*", "aab"}
 	var rules strings.Builder
 	for range 1 + rnd.IntN(5) {
 		if rnd.IntN(4) == 0 {
@@ -184,12 +185,12 @@ func randomTree(t *testing.T, dir string, rnd *rand.Rand) {
 	for range 12 {
 		p := names[rnd.IntN(len(names))]
 		for range rnd.IntN(4) {
-			p = filepath.Join("d"+names[rnd.IntN(3)], p)
+			p = filepath.Join(folders[rnd.IntN(len(folders))], p)
 		}
 		files[p] = ""
 	}
 	if rnd.IntN(3) == 0 {
-		files["da/.gitignore"] = pieces[rnd.IntN(len(pieces))] + pieces[rnd.IntN(len(pieces))] + "\n!" + pieces[rnd.IntN(len(pieces))] + "\n"
+		files["a/.gitignore"] = pieces[rnd.IntN(len(pieces))] + pieces[rnd.IntN(len(pieces))] + "\n!" + pieces[rnd.IntN(len(pieces))] + "\n"
 	}
 	write(t, dir, files)
 }

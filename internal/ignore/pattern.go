@@ -68,10 +68,19 @@ func (p pattern) matches(path string, folder bool) bool {
 	if p.folder && !folder {
 		return false
 	}
+	glob := p.glob
 	if p.base {
 		path = path[strings.LastIndexByte(path, '/')+1:]
+	} else if i := strings.IndexAny(glob, `*?[\`); i > 0 {
+		// As in git, what follows the plain beginning is a pattern of its own:
+		// in a**/b, the stars cross slashes.
+		rest, ok := strings.CutPrefix(path, glob[:i])
+		if !ok {
+			return false
+		}
+		glob, path = glob[i:], rest
 	}
-	return (&matcher{}).match(p.glob, path, '/')
+	return (&matcher{}).match(glob, path, '/')
 }
 
 // matcher matches as git does: * and ? do not cross a slash, ** does where it
