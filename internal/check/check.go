@@ -90,6 +90,7 @@ var scanner string
 type answer struct {
 	Reader   []int `json:"python"` // the version of the interpreter that read the code
 	Standard []string
+	Setups   []*[]string
 	Files    map[string]file
 	Provides map[string][]string // top-level module → distributions of the interpreter
 	Needs    map[string][]string // distribution → requirements
@@ -130,8 +131,9 @@ func scan(ctx context.Context, o Options, c code, installed bool) (answer, error
 	ask := struct {
 		Files     map[string][]byte `json:"files"`
 		Python    []int             `json:"python,omitempty"`
+		Setups    [][]byte          `json:"setups,omitempty"`
 		Installed bool              `json:"installed"`
-	}{map[string][]byte{}, o.Version, installed}
+	}{map[string][]byte{}, o.Version, c.setups, installed}
 	for _, f := range c.files {
 		ask.Files[f.name] = f.data
 	}

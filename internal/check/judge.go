@@ -168,7 +168,7 @@ func (j *judge) imports(s source, f file, i imported) {
 			"there is no module %s; the package has %s, which is imported by its full name", top, beside)
 		return
 	}
-	if j.More || j.RuntimeUnknown || !j.declared {
+	if j.More || j.RuntimeUnknown || j.code.opaque {
 		return
 	}
 	j.puzzled = true
@@ -198,13 +198,13 @@ func (j *judge) once(certain bool, where, what, hint, format string, args ...any
 func (j *judge) inside(where string, f file, i imported, target string) {
 	certain := i.Top && !j.More && !f.SysPath
 	if !j.has(target) {
-		if !j.opaque(parent(target)) {
+		if !j.hidden(parent(target)) {
 			j.once(certain, where, target, j.left(target), "import %s: the packages of the job have no such module", target)
 		}
 		return
 	}
 	init, ok := j.modules[target]
-	if !ok || j.opaque(target) {
+	if !ok || j.hidden(target) {
 		return
 	}
 	of := j.answer.Files[init]
@@ -231,8 +231,8 @@ func (j *judge) has(module string) bool {
 	return false
 }
 
-// opaque reports whether a module's names cannot be told.
-func (j *judge) opaque(module string) bool {
+// hidden reports whether a module's names cannot be told.
+func (j *judge) hidden(module string) bool {
 	for ; module != ""; module = parent(module) {
 		if f, ok := j.answer.Files[j.modules[module]]; ok && (f.Dynamic || f.Error != nil) {
 			return true

@@ -17,6 +17,15 @@ func (j *judge) resolve() {
 		}
 		needs[normal(name)] = all
 	}
+	for _, list := range j.Setups {
+		if list == nil {
+			j.code.opaque = true
+			continue
+		}
+		for _, r := range *list {
+			j.requires = append(j.requires, requirement(r)...)
+		}
+	}
 	todo := slices.Clone(j.requires)
 	for _, r := range j.Runtime {
 		todo = append(todo, normal(r))

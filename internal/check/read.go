@@ -28,7 +28,8 @@ type code struct {
 	files    []source
 	modules  map[string]string // dotted name → file; packages under their own name
 	requires []string          // distributions, by their normalised name
-	declared bool              // every archive says what it requires
+	setups   [][]byte          // setup.py of archives whose metadata do not say what they require
+	opaque   bool              // an archive does not say it at all
 	own      map[string]bool   // distributions that the archives are
 	handmade bool              // an archive has a setup.py or pyproject.toml of the user's
 }
@@ -40,7 +41,7 @@ type source struct {
 }
 
 func read(archives []string) (code, error) {
-	c := code{modules: map[string]string{}, own: map[string]bool{}, declared: true}
+	c := code{modules: map[string]string{}, own: map[string]bool{}}
 	for _, a := range archives {
 		if err := c.archive(a); err != nil {
 			return code{}, err
@@ -53,7 +54,9 @@ func read(archives []string) (code, error) {
 func (c *code) archive(name string) error {
 	var found []source
 	var tops []string
-	requires, metadata := []string(nil), false
+	var requires []string
+	var setup []byte
+	says := false // its metadata tell what it requires
 	wheel := strings.HasSuffix(strings.ToLower(name), ".whl")
 	err := each(name, func(member string, r io.Reader) error {
 		member = path.Clean(member)
@@ -73,25 +76,36 @@ func (c *code) archive(name string) error {
 				return err
 			}
 			who, needs := parseMetadata(b)
-			c.own[normal(who)], metadata = true, true
+			c.own[normal(who)] = true
 			requires = append(requires, needs...)
-			if bytes.Contains(b, []byte("\nGenerator: trainyard\n")) {
-				return nil
-			}
-			c.handmade = true
+			generated := bytes.Contains(b, []byte("\nGenerator: trainyard\n"))
+			says = says || wheel || generated || len(needs) > 0
+			c.handmade = c.handmade || !generated
 		case base == "requires.txt" && strings.HasSuffix(dir, ".egg-info/"):
 			b, err := io.ReadAll(io.LimitReader(r, maxSource))
 			if err != nil {
 				return err
 			}
-			requires = append(requires, parseRequires(b)...)
+			requires, says = append(requires, parseRequires(b)...), true
 		case base == "top_level.txt" && (strings.HasSuffix(dir, ".egg-info/") || strings.HasSuffix(dir, ".dist-info/")):
 			b, err := io.ReadAll(io.LimitReader(r, maxSource))
 			if err != nil {
 				return err
 			}
 			tops = append(tops, strings.Fields(string(b))...)
-		case strings.HasSuffix(base, ".py") && inside != "setup.py" && len(c.files)+len(found) < maxSources:
+		case inside == "setup.py":
+			b, err := io.ReadAll(io.LimitReader(r, maxSource))
+			if err != nil {
+				return err
+			}
+			setup = b
+		case inside == "setup.cfg":
+			b, err := io.ReadAll(io.LimitReader(r, maxSource))
+			if err != nil {
+				return err
+			}
+			c.opaque = c.opaque || bytes.Contains(b, []byte("install_requires"))
+		case strings.HasSuffix(base, ".py") && len(c.files)+len(found) < maxSources:
 			b, err := io.ReadAll(io.LimitReader(r, maxSource+1))
 			if err != nil || len(b) > maxSource {
 				return err
@@ -103,7 +117,13 @@ func (c *code) archive(name string) error {
 	if err != nil {
 		return err
 	}
-	c.declared = c.declared && metadata
+	switch {
+	case says:
+	case setup != nil:
+		c.setups = append(c.setups, setup)
+	default:
+		c.opaque = true
+	}
 	c.requires = append(c.requires, requires...)
 	for _, s := range found {
 		top, _, _ := strings.Cut(s.module, ".")

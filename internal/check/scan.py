@@ -151,6 +151,35 @@ def scan(source, python):
             'jobDir': any(w.lstrip('-').replace('_', '-').startswith('job-dir') for w in s.words)}
 
 
+def strings(node):
+    """The strings of a literal list, None of anything else."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        texts = [text(e) for e in node.elts]
+        return None if None in texts else texts
+
+
+def requires(source):
+    """What a setup.py says that it requires, None where its text does not tell."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    known, found = {}, None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                known[name(target)] = None if name(target) in known else strings(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and name(node.func).split('.')[-1] == 'setup':
+            if any(k.arg is None for k in node.keywords):
+                return None
+            found = []
+            for k in node.keywords:
+                if k.arg == 'install_requires':
+                    found = known.get(k.value.id) if isinstance(k.value, ast.Name) else strings(k.value)
+    return found
+
+
 def standard():
     names = set(sys.builtin_module_names) | set(getattr(sys, 'stdlib_module_names', ()))
     if not hasattr(sys, 'stdlib_module_names'):
@@ -185,6 +214,7 @@ def installed():
 def main():
     asked = json.loads(sys.stdin.buffer.read().decode('utf-8'))
     answer = {'python': list(sys.version_info[:2]), 'standard': standard(),
+              'setups': [requires(base64.b64decode(b)) for b in asked.get('setups') or ()],
               'files': {p: scan(base64.b64decode(b), asked.get('python')) for p, b in asked['files'].items()}}
     if asked.get('installed'):
         answer['provides'], answer['needs'] = installed()
