@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"internal/ignore":                {"internal/fault"},
 	"internal/pack":                  {"internal/ignore", "internal/fault"},
 	"internal/check":                 {"internal/fault"},
+	"internal/scaffold":              {"internal/fault"},
 	"internal/stage":                 {"internal/fault"},
 	"internal/runtimes":              {"internal/fault"},
 	"internal/pyenv":                 {"internal/runtimes", "internal/fault"},
@@ -53,7 +54,7 @@ var arrows = map[string][]string{
 	"internal/server/storageapi":     {"internal/bucket", "internal/fault"},
 	"internal/server/yardapi":        {"internal/server", "internal/logs", "internal/job", "internal/fault"},
 	"internal/client":                {"internal/job", "internal/logs", "internal/fault"},
-	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/config", "internal/job", "internal/mlv1", "internal/pack", "internal/stage", "internal/logs", "internal/fault"},
+	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/config", "internal/job", "internal/mlv1", "internal/pack", "internal/scaffold", "internal/stage", "internal/logs", "internal/fault"},
 	"internal/cli/format":            {"internal/fault"},
 	"internal/cli/filter":            {"internal/cli/format", "internal/fault"},
 }

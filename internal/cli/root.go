@@ -38,6 +38,7 @@ wrong, 130 when it was interrupted.`,
 
 	root.AddCommand(
 		newJobs(a),
+		newInit(a),
 		newPackage(a),
 		newCheck(a),
 		newStorage(a),
