@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestFrameworksBegin takes what trainyard init writes to a trained model.
+// PyTorch's is left to a person: its wheel brings 3 GB.
+func TestFrameworksBegin(t *testing.T) {
+	if os.Getenv("TRAINYARD_FRAMEWORKS") == "" {
+		t.Skip("SKIPPED: downloads gigabytes; make test-frameworks runs it")
+	}
+	y := newYard(t)
+	for _, kind := range []string{"xgboost", "tensorflow"} {
+		t.Run(kind, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "begin_"+kind)
+			y.mustRun("init", dir, "--framework", kind)
+			y.mustRun("check", "--package-path", filepath.Join(dir, "trainer"))
+			_, stderr, err := y.run("jobs", "submit", "training", kind, "--package-path", filepath.Join(dir, "trainer"), "--job-dir", "gs://trainyard-default/"+kind, "--stream-logs")
+			if err != nil {
+				t.Fatalf("%v\n%s", err, stderr)
+			}
+			t.Log(y.mustRun("storage", "cat", "gs://trainyard-default/"+kind+"/metrics.json"))
+		})
+	}
+}
