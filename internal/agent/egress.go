@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,7 +17,7 @@ import (
 // libraries that insist on some.
 type wayOut struct {
 	proxy       *egress.Proxy
-	token       string   // of this run; the relay puts its own in its place
+	token       string   // the job's
 	bundle      string   // file
 	credentials string   // file
 	boto        string   // file
@@ -51,18 +50,16 @@ func (a *agent) openWayOut(ctx context.Context) (*wayOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := "job-" + rand.Text()
-	a.relay.token = token
 	p, err := egress.Open(ctx, egress.Options{
 		Authority: authority, Storage: a.relay.srv.Handler, Held: a.held, Log: a.Log,
-		Own:      func(t string) bool { return t == token || credentials.Signed(t) },
+		Own:      func(t string) bool { return t == a.task.Token || credentials.Signed(t) },
 		Upstream: egress.Machine(func(name string) string { return own[name] }),
 	})
 	if err != nil {
 		return nil, err
 	}
 	w := &wayOut{
-		proxy: p, token: token, bundle: a.dir.file("ca-bundle.pem"), credentials: a.dir.file("credentials.json"), boto: a.dir.file("boto"),
+		proxy: p, token: a.task.Token, bundle: a.dir.file("ca-bundle.pem"), credentials: a.dir.file("credentials.json"), boto: a.dir.file("boto"),
 		trusted: egress.MachineBundles(), done: make(chan struct{}),
 	}
 	go func() { defer close(w.done); p.Serve() }()

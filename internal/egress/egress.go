@@ -347,8 +347,13 @@ func (p *Proxy) held(ctx context.Context, bucket string) bool {
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.Scheme, r.Out.URL.Host = "https", r.In.Host
 	r.Out.Host = r.In.Host
-	if token, ok := strings.CutPrefix(r.In.Header.Get("Authorization"), "Bearer "); ok && p.Own(token) {
+	// "Bearer TOKEN", and "OAuth TOKEN" of old libraries.
+	if words := strings.Fields(r.In.Header.Get("Authorization")); len(words) > 0 && p.Own(words[len(words)-1]) {
 		r.Out.Header.Del("Authorization")
+	}
+	if q := r.In.URL.Query(); q.Has("access_token") && p.Own(q.Get("access_token")) {
+		q.Del("access_token")
+		r.Out.URL.RawQuery = q.Encode()
 	}
 }
 

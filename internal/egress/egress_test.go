@@ -176,6 +176,7 @@ func TestOtherRequestsGoOutWithoutTheJobsToken(t *testing.T) {
 		{"https://public.storage.googleapis.com/x", "own", "far: GET public.storage.googleapis.com /x :// [] "},
 		{"https://www.googleapis.com/storage/v1/b/public/o", "own", "far: GET www.googleapis.com /storage/v1/b/public/o :// [] "},
 		{"https://www.googleapis.com/oauth2/v1/certs", "own", "far: GET www.googleapis.com /oauth2/v1/certs :// [] "},
+		{"https://storage.googleapis.com/public/x?a=%20&access_token=own", "", "far: GET storage.googleapis.com /public/x?a=+ :// [] "},
 		{"https://storage.googleapis.com/public/x", "another", "far: GET storage.googleapis.com /public/x :// [Bearer another] "},
 	} {
 		if code, got := ask(t, c, "GET", tt.url, tt.token, ""); code != 200 || got != tt.want {
