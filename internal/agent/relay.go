@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
@@ -44,6 +45,7 @@ func openRelay(ctx context.Context, data, token string, log *slog.Logger) (*rela
 		Rewrite:       r.rewrite,
 		Transport:     &patient{relay: r, next: r.transport()},
 		FlushInterval: -1,
+		BufferPool:    buffers{},
 		ErrorHandler:  answerAway,
 		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -103,8 +105,17 @@ func (r *relay) transport() http.RoundTripper {
 		},
 		DisableKeepAlives:  true,
 		DisableCompression: true,
+		WriteBufferSize:    64 << 10,
 	}
 }
+
+// buffers are what answers are copied through.
+type buffers struct{}
+
+var pool = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
+func (buffers) Get() []byte  { return pool.Get().(*[128 << 10]byte)[:] }
+func (buffers) Put(b []byte) { pool.Put((*[128 << 10]byte)(b)) }
 
 // connect connects to where the server is now, and waits while it is nowhere.
 func (r *relay) connect(ctx context.Context) (net.Conn, error) {
