@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/egress"
@@ -110,10 +111,19 @@ func (w *wayOut) environ() map[string]string {
 		"GOOGLE_APPLICATION_CREDENTIALS": w.credentials,
 		"BOTO_CONFIG":                    w.boto,
 	}
-	for _, k := range []string{"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
+	// httplib2 is what Google's older libraries are made with.
+	for _, k := range []string{"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "HTTPLIB2_CA_CERTS"} {
 		m[k] = w.bundle
 	}
 	return m
+}
+
+// noProxy leaves out of a list what would lead programs past the proxy to the
+// hosts that it stands in for.
+func (w *wayOut) noProxy(list string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(list, ","), func(entry string) bool {
+		return egress.Bypassed(entry)
+	}), ",")
 }
 
 // boto is gsutil's configuration; it reads no variables.

@@ -99,6 +99,9 @@ func (a *agent) startProgram(env Env, pumps *pipes) (cmd *exec.Cmd, limit int64,
 	return cmd, limit, nil
 }
 
+// unconfined is what it means to see the machine's own files.
+const unconfined = "/tmp may be everybody's, and TensorFlow before 2.3 may not open gs:// paths"
+
 // startIn starts the program with its own view of the machine's files, and
 // without one, saying so, where the machine gives none.
 func (a *agent) startIn(env Env, pumps *pipes, start func(*exec.Cmd) error) (*exec.Cmd, error) {
@@ -106,18 +109,21 @@ func (a *agent) startIn(env Env, pumps *pipes, start func(*exec.Cmd) error) (*ex
 		tmp := a.dir.file("tmp")
 		if v.Tmp != "" {
 			tmp = confine.Tmp
-			a.warnOfTmp()
 		}
 		cmd := a.command(env, pumps, tmp)
 		started, err := confine.Start(a.Binary, v, cmd, start)
 		if err == nil {
-			for _, f := range started.Failed() {
-				a.book.say(logs.Warning, "The program sees the machine's own files: "+f+".")
+			failed := started.Failed()
+			for _, f := range failed {
+				a.book.say(logs.Warning, fmt.Sprintf("The program sees files of the machine's own (%s): %s.", f, unconfined))
+			}
+			if v.Tmp != "" && len(failed) == 0 {
+				a.warnOfTmp()
 			}
 			return cmd, nil
 		}
 		defer func() {
-			a.book.say(logs.Warning, fmt.Sprintf("This machine gives programs no view of its files of their own (%v): /tmp is everybody's, and TensorFlow before 2.3 cannot open gs:// paths.", err))
+			a.book.say(logs.Warning, fmt.Sprintf("This machine gives programs no view of its files of their own (%v): %s.", err, unconfined))
 		}()
 	}
 	cmd := a.command(env, pumps, a.dir.file("tmp"))
