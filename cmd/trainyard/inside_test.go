@@ -264,3 +264,34 @@ func TestAWriteGoesOnWhenTheServerWasKilled(t *testing.T) {
 		t.Errorf("the object is %s", got)
 	}
 }
+
+// TestACancelledProgramCanStillSave: the token is good until the program has
+// ended, whatever is wished of the job.
+func TestACancelledProgramCanStillSave(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	marks := y.marks()
+	source := filepath.Join(t.TempDir(), "app", "saving")
+	write(t, filepath.Join(source, "__init__.py"), "")
+	write(t, filepath.Join(source, "task.py"), `
+import os, signal, sys, urllib.request
+def save(*_):
+    url = "https://storage.googleapis.com/upload/storage/v1/b/trainyard-default/o?uploadType=media&name=saved"
+    urllib.request.urlopen(urllib.request.Request(url, data=b"at the last moment\n", method="POST"))
+    sys.exit(1)
+signal.signal(signal.SIGTERM, save)
+with open(os.path.join(sys.argv[1], "mark"), "a") as f:
+    f.write("%d %d\n" % (os.getpid(), os.getppid()))
+while True:
+    signal.pause()
+`)
+	y.mustRun("jobs", "submit", "training", "saves", "--package-path", source, "--module-name", "saving.task", "--", marks)
+	y.marked(marks, "mark", 1)
+	y.mustRun("jobs", "cancel", "saves")
+	if j := y.ended("local", "saves"); j.State != "CANCELLED" {
+		t.Errorf("%s: %s", j.State, j.ErrorMessage)
+	}
+	if got := y.mustRun("storage", "cat", "gs://trainyard-default/saved"); got != "at the last moment\n" {
+		t.Errorf("it saved %q", got)
+	}
+}
