@@ -295,3 +295,39 @@ while True:
 		t.Errorf("it saved %q", got)
 	}
 }
+
+// TestRealCommandsOfGoogleWorkInAJob: gsutil and gcloud, unmodified, called by
+// a program without credentials.
+func TestRealCommandsOfGoogleWorkInAJob(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"/usr/bin/gsutil", "/usr/bin/gcloud"} {
+		if _, err := os.Stat(name); err != nil {
+			t.Skipf("SKIPPED: no %s: programs of jobs look for it there", name)
+		}
+	}
+	y := newYard(t)
+	source := filepath.Join(t.TempDir(), "app", "calling")
+	write(t, filepath.Join(source, "__init__.py"), "")
+	write(t, filepath.Join(source, "task.py"), `
+import os, subprocess
+def out(*args):
+    return subprocess.check_output(args).decode()
+assert out("which", "gsutil").strip() == "/usr/bin/gsutil"
+with open("file", "w") as f:
+    f.write("by gsutil")
+subprocess.check_call(["gsutil", "cp", "file", "gs://trainyard-default/file"])
+assert out("gsutil", "cat", "gs://trainyard-default/file") == "by gsutil"
+assert out("gcloud", "storage", "cat", "gs://trainyard-default/file") == "by gsutil"
+subprocess.check_call(["gcloud", "storage", "cp", "file", "gs://trainyard-default/again"])
+jobs = out("gcloud", "ai-platform", "jobs", "list", "--format=value(jobId)").split()
+assert jobs == [os.environ["CLOUD_ML_JOB_ID"]], jobs
+print("all commands are done")
+`)
+	y.mustRun("jobs", "submit", "training", "calls", "--package-path", source, "--module-name", "calling.task")
+	if j := y.ended("local", "calls"); j.State != "SUCCEEDED" {
+		t.Errorf("%s: %s", j.State, j.ErrorMessage)
+	}
+	if got := y.mustRun("storage", "cat", "gs://trainyard-default/again"); got != "by gsutil" {
+		t.Errorf("gcloud wrote %q", got)
+	}
+}
