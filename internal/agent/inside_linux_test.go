@@ -208,3 +208,42 @@ time.sleep(600)
 		t.Errorf("its folder cannot be removed: %v", err)
 	}
 }
+
+// TestADataDirectoryThatIsALinkIntoTmpIsSeen.
+func TestADataDirectoryThatIsALinkIntoTmpIsSeen(t *testing.T) {
+	tr := newTrial(t, interpreter(t), tellProgram)
+	link, err := os.MkdirTemp("/var/tmp", "trainyard-link-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(link) })
+	link = filepath.Join(link, "data")
+	if err := os.Symlink(tr.task.DataDir, link); err != nil {
+		t.Fatal(err)
+	}
+	move := func(path string) string { return strings.Replace(path, tr.task.DataDir, link, 1) }
+	tr.task.Environments["path"] = move(tr.task.Environments["path"])
+	tr.task.Spool, tr.dir = move(tr.task.Spool), Folder(move(string(tr.dir)))
+	tr.task.DataDir = link
+	tr.task.StorageProxy, tr.task.PrivateTmp = true, true
+	if exit := tr.run(); exit.Code != 0 {
+		t.Errorf("exit %+v\n%s", exit, tr.printed())
+	}
+	if got := tr.told(); got["TMPDIR"] != "/tmp" && !strings.Contains(tr.printed(), unconfined) {
+		t.Errorf("TMPDIR is %s", got["TMPDIR"])
+	}
+}
+
+func TestADataDirectoryThatIsTmpLeavesItToAll(t *testing.T) {
+	tr := newTrial(t, interpreter(t), "")
+	book, err := openBook(tr.task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.close()
+	tr.task.DataDir, tr.task.PrivateTmp = "/tmp", true
+	a := &agent{Options: Options{Binary: "/usr/bin/trainyard"}, dir: tr.dir, task: tr.task, book: book}
+	if v := a.view(Env{Python: "/usr/bin/python3"}); !v.Empty() {
+		t.Errorf("the view is %+v", v)
+	}
+}

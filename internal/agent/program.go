@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -147,10 +148,10 @@ func (a *agent) view(env Env) confine.View {
 		return v
 	}
 	if a.task.PrivateTmp {
-		v.Tmp = a.dir.file("tmp")
-		v.Keep = []string{a.task.DataDir, filepath.Dir(a.Binary)}
-		if python, err := filepath.EvalSymlinks(env.Python); err == nil {
-			v.Keep = append(v.Keep, filepath.Dir(filepath.Dir(python)))
+		v.Tmp, v.Keep = a.dir.file("tmp"), a.needed(env)
+		if slices.Contains(v.Keep, confine.Tmp) {
+			a.book.say(logs.Warning, "/tmp is everybody's: the data directory, or Python, is in it and not in a folder of it.")
+			v.Tmp, v.Keep = "", nil
 		}
 	}
 	if a.out != nil {
@@ -160,6 +161,21 @@ func (a *agent) view(env Env) confine.View {
 		}
 	}
 	return v
+}
+
+// needed are the files and folders without which there is no program, by their
+// names and where those lead.
+func (a *agent) needed(env Env) []string {
+	keep := []string{a.task.DataDir, a.Binary}
+	if python, err := filepath.EvalSymlinks(env.Python); err == nil {
+		keep = append(keep, filepath.Dir(filepath.Dir(python)))
+	}
+	for _, path := range keep {
+		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+			keep = append(keep, real)
+		}
+	}
+	return keep
 }
 
 func (a *agent) command(env Env, p *pipes, tmp string) *exec.Cmd {

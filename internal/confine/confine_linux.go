@@ -121,16 +121,16 @@ func (v View) apply() (hasTmp bool, errs []error) {
 // applyTmp mounts what is to be kept into the new /tmp first, and that then,
 // with all in it, over the old one.
 func (v View) applyTmp() error {
-	for _, dir := range v.Keep {
-		rest, ok := below(dir)
+	for _, path := range v.Keep {
+		rest, ok := below(path)
 		if !ok {
 			continue
 		}
 		at := filepath.Join(v.Tmp, rest)
-		if err := os.MkdirAll(at, 0o700); err != nil {
+		if err := makePlace(path, at); err != nil {
 			return err
 		}
-		if err := bind(dir, at); err != nil {
+		if err := bind(path, at); err != nil {
 			return err
 		}
 	}
@@ -138,6 +138,26 @@ func (v View) applyTmp() error {
 		return fmt.Errorf("mount %s over %s: %w", v.Tmp, Tmp, err)
 	}
 	return nil
+}
+
+// makePlace makes what a file or folder can be mounted over. In a place that is
+// kept already, it is there.
+func makePlace(path, at string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return os.MkdirAll(at, 0o700)
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(at, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func bind(from, at string) error {
