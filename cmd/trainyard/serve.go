@@ -89,7 +89,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
-	reach := access.Buckets{Store: objects, Common: job.Project(s.Project)}
+	reach := access.Buckets{Store: objects, Common: job.Project(s.Project), Shared: s.DefaultBucket}
 	processes, err := process.New(process.Options{
 		DataDir: dir, Binary: binary, Token: tokens.Of, JobMemory: s.JobMemory,
 		StorageProxy: s.StorageProxy, PrivateTmp: s.PrivateTmp,

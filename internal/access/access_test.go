@@ -114,12 +114,12 @@ func TestAJobReachesBucketsOfItsProjectAndThoseOfAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	b := access.Buckets{Store: store, Common: "common"}
+	b := access.Buckets{Store: store, Common: "common", Shared: "default-box"}
 	user := t.Context()
 	put := func(name string) bucket.PutOptions {
 		return bucket.PutOptions{Object: bucket.Object{Bucket: name, Name: "x", Size: 1}}
 	}
-	for name, project := range map[string]string{"own-box": "mine", "other-box": "other", "common-box": "common"} {
+	for name, project := range map[string]string{"own-box": "mine", "other-box": "other", "common-box": "common", "default-box": "other"} {
 		if _, err := b.CreateBucket(user, bucket.Bucket{Name: name, Project: project}); err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestAJobReachesBucketsOfItsProjectAndThoseOfAll(t *testing.T) {
 		"DeleteBucket": func(n string) error { return b.DeleteBucket(ctx, n, none) },
 	}
 	for what, call := range calls {
-		for _, name := range []string{"own-box", "common-box"} {
+		for _, name := range []string{"own-box", "common-box", "default-box"} {
 			if err := call(name); err != nil {
 				t.Errorf("%s %s: %v", what, name, err)
 			}

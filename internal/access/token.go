@@ -4,7 +4,7 @@
 // everything; whether one must show something else for that is not known here.
 //
 // Buckets of the server's own project, which those are whose makers named none,
-// are everybody's.
+// are everybody's, and so is the default bucket.
 package access
 
 import (
