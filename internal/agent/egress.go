@@ -64,14 +64,18 @@ func (a *agent) openWayOut(ctx context.Context) (*wayOut, error) {
 		trusted: egress.MachineBundles(), done: make(chan struct{}),
 	}
 	go func() { defer close(w.done); p.Serve() }()
-	for path, b := range map[string][]byte{
-		w.bundle:      bundle,
-		w.credentials: credentials.JSON(string(a.task.Job.Project), a.relay.URL()+tokenPath),
-		w.boto:        boto(p.URL(), w.bundle, a.dir.file("home")),
+	for _, f := range []struct {
+		path string
+		b    []byte
+		mode os.FileMode
+	}{
+		{w.bundle, bundle, 0o644}, // as the machine's, in whose place it is
+		{w.credentials, credentials.JSON(string(a.task.Job.Project), a.relay.URL()+tokenPath), 0o600},
+		{w.boto, boto(p.URL(), w.bundle, a.dir.file("home")), 0o600},
 	} {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
+		if err := os.WriteFile(f.path, f.b, f.mode); err != nil {
 			w.close()
-			return nil, disk(path, err)
+			return nil, disk(f.path, err)
 		}
 	}
 	return w, nil

@@ -14,7 +14,7 @@ import (
 
 // tellProgram tells where it is and what it was given.
 const tellProgram = `import json, os, shutil
-print(json.dumps(dict(os.environ, which_gsutil=shutil.which("gsutil"), which_gcloud=shutil.which("gcloud"), tmp=str(os.stat("/tmp").st_ino))))
+print(json.dumps(dict(os.environ, which_gsutil=shutil.which("gsutil"), which_gcloud=shutil.which("gcloud"), tmp=oct(os.stat("/tmp").st_mode))))
 `
 
 func (tr *trial) told() map[string]string {
@@ -229,8 +229,8 @@ func TestADataDirectoryThatIsALinkIntoTmpIsSeen(t *testing.T) {
 	if exit := tr.run(); exit.Code != 0 {
 		t.Errorf("exit %+v\n%s", exit, tr.printed())
 	}
-	if got := tr.told(); got["TMPDIR"] != "/tmp" && !strings.Contains(tr.printed(), unconfined) {
-		t.Errorf("TMPDIR is %s", got["TMPDIR"])
+	if got := tr.told(); (got["TMPDIR"] != "/tmp" || got["tmp"] != "0o41777") && !strings.Contains(tr.printed(), unconfined) {
+		t.Errorf("TMPDIR is %s, /tmp has the mode %s", got["TMPDIR"], got["tmp"])
 	}
 }
 

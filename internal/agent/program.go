@@ -194,6 +194,10 @@ func (a *agent) furnish() error {
 			return disk(a.dir.file(name), err)
 		}
 	}
+	// As /tmp it serves whomever the program becomes; the folder above is closed.
+	if err := os.Chmod(a.dir.file("tmp"), 0o777|os.ModeSticky); err != nil {
+		return disk(a.dir.file("tmp"), err)
+	}
 	if err := os.WriteFile(a.dir.file("site/sitecustomize.py"), sitecustomize, 0o600); err != nil {
 		return disk(a.dir.file("site/sitecustomize.py"), err)
 	}
