@@ -16,6 +16,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/trainyard/trainyard/internal/access"
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/disk"
@@ -84,9 +85,13 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	token := s.Token.Reveal()
+	tokens, err := access.OpenTokens(filepath.Join(dir, "tls"))
+	if err != nil {
+		return err
+	}
+	reach := access.Buckets{Store: objects, Common: job.Project(s.Project), Shared: s.DefaultBucket}
 	processes, err := process.New(process.Options{
-		DataDir: dir, Binary: binary, Token: func() string { return token }, JobMemory: s.JobMemory,
+		DataDir: dir, Binary: binary, Token: tokens.Of, JobMemory: s.JobMemory,
 		StorageProxy: s.StorageProxy, PrivateTmp: s.PrivateTmp,
 		Environments: map[string]string{"installer": s.Installer, "uv": s.UV, "pythons": join(s.Pythons)}, Log: log,
 	})
@@ -102,6 +107,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		return err
 	}
 
+	token := s.Token.Reveal()
 	listener, err := server.Listen(ctx, s.Listen, token)
 	if err != nil {
 		return err
@@ -124,19 +130,22 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		},
 	}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs}, Packages: packages{objects}, Rules: rules, Polled: polls.UpTo, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs, reach}, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
 			}}),
-		Logging: logapi.New(polls, log),
-		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, Project: s.Project, Log: log}),
+		Logging: logapi.New(queries{polls}, log),
+		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, Project: s.Project, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
-			Jobs: jobs, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
+			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
 			Waiting: func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
 		}),
 		Token: token,
+		Admit: func(ctx context.Context, token string) (context.Context, bool, error) {
+			return tokens.Admit(ctx, token, jobs.Job)
+		},
 		Ready: func(context.Context) error { return objects.Room(0) },
 		Log:   log,
 	})
@@ -209,22 +218,6 @@ func owner() string {
 	return host + "/" + strconv.Itoa(os.Getpid())
 }
 
-// mlJobs is the store as the ml wire asks for it.
-type mlJobs struct{ *store.Store }
-
-func (m mlJobs) Create(ctx context.Context, n mlapi.NewJob) (job.Job, bool, error) {
-	return m.Store.Create(ctx, store.New(n))
-}
-
-func (m mlJobs) List(ctx context.Context, p job.Project, before int64, max int, match func(job.Job) bool) ([]job.Job, int64, error) {
-	return m.Store.List(ctx, p, store.ListQuery{Before: before, Max: max, Match: match})
-}
-
-func (m mlJobs) RequestCancel(ctx context.Context, key job.Key, reason string) error {
-	_, err := m.Store.RequestCancel(ctx, key, reason)
-	return err
-}
-
 // source is the store as the reader of logs asks for it.
 type source struct{ *store.Store }
 
@@ -244,13 +237,6 @@ func (s source) EachJob(ctx context.Context, p job.Project, fn func(job.Job) err
 		}
 		before = next
 	}
-}
-
-// lines is the reader of logs as followers ask for it.
-type lines struct{ *logs.Reader }
-
-func (l lines) Follow(ctx context.Context, key job.Key, cursor, task string, fn func(logs.Entry, string) error) error {
-	return l.Reader.Follow(ctx, key, cursor, task, func(r logs.Record, at string) error { return fn(r.Entry, at) })
 }
 
 // packages is the object store as the ml wire asks for it.

@@ -114,7 +114,7 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 		return job.Exit{}, err
 	}
 	a.book.say(logs.Info, "Running task with arguments: "+taskArguments(a.task))
-	if a.relay, err = openRelay(ctx, a.task.DataDir, a.Log); err != nil {
+	if a.relay, err = openRelay(ctx, a.task.DataDir, a.task.Token, a.Log); err != nil {
 		return job.Exit{}, fmt.Errorf("open the relay to the server: %w", err)
 	}
 	if a.task.StorageProxy {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trainyard/trainyard/internal/confine"
 	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
@@ -26,6 +27,9 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
 		os.Exit(agentMain(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == confine.Name {
+		os.Exit(confine.Main(os.Args[2:]))
 	}
 	os.Exit(m.Run())
 }
@@ -59,7 +63,7 @@ func (p plain) Prepare(_ context.Context, req EnvRequest, log func(string)) (Env
 	case "index":
 		return Env{}, fault.Errorf(fault.Unavailable, "the index is away")
 	}
-	return Env{Python: p["python"], Vars: map[string]string{"PYTHONPATH": p["path"]}, Notes: []string{"a note"}}, nil
+	return Env{Python: p["python"], BinDir: p["bin"], Vars: map[string]string{"PYTHONPATH": p["path"]}, Notes: []string{"a note"}}, nil
 }
 
 // trial is one run of an agent on a program.

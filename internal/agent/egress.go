@@ -2,12 +2,12 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/egress"
@@ -18,7 +18,7 @@ import (
 // libraries that insist on some.
 type wayOut struct {
 	proxy       *egress.Proxy
-	token       string   // of this run; the relay puts its own in its place
+	token       string   // the job's
 	bundle      string   // file
 	credentials string   // file
 	boto        string   // file
@@ -51,29 +51,31 @@ func (a *agent) openWayOut(ctx context.Context) (*wayOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := "job-" + rand.Text()
-	a.relay.token = token
 	p, err := egress.Open(ctx, egress.Options{
 		Authority: authority, Storage: a.relay.srv.Handler, Held: a.held, Log: a.Log,
-		Own:      func(t string) bool { return t == token || credentials.Signed(t) },
+		Own:      func(t string) bool { return t == a.task.Token || credentials.Signed(t) },
 		Upstream: egress.Machine(func(name string) string { return own[name] }),
 	})
 	if err != nil {
 		return nil, err
 	}
 	w := &wayOut{
-		proxy: p, token: token, bundle: a.dir.file("ca-bundle.pem"), credentials: a.dir.file("credentials.json"), boto: a.dir.file("boto"),
+		proxy: p, token: a.task.Token, bundle: a.dir.file("ca-bundle.pem"), credentials: a.dir.file("credentials.json"), boto: a.dir.file("boto"),
 		trusted: egress.MachineBundles(), done: make(chan struct{}),
 	}
 	go func() { defer close(w.done); p.Serve() }()
-	for path, b := range map[string][]byte{
-		w.bundle:      bundle,
-		w.credentials: credentials.JSON(string(a.task.Job.Project), a.relay.URL()+tokenPath),
-		w.boto:        boto(p.URL(), w.bundle, a.dir.file("home")),
+	for _, f := range []struct {
+		path string
+		b    []byte
+		mode os.FileMode
+	}{
+		{w.bundle, bundle, 0o644}, // as the machine's, in whose place it is
+		{w.credentials, credentials.JSON(string(a.task.Job.Project), a.relay.URL()+tokenPath), 0o600},
+		{w.boto, boto(p.URL(), w.bundle, a.dir.file("home")), 0o600},
 	} {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
+		if err := os.WriteFile(f.path, f.b, f.mode); err != nil {
 			w.close()
-			return nil, disk(path, err)
+			return nil, disk(f.path, err)
 		}
 	}
 	return w, nil
@@ -113,10 +115,19 @@ func (w *wayOut) environ() map[string]string {
 		"GOOGLE_APPLICATION_CREDENTIALS": w.credentials,
 		"BOTO_CONFIG":                    w.boto,
 	}
-	for _, k := range []string{"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
+	// httplib2 is what Google's older libraries are made with.
+	for _, k := range []string{"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "HTTPLIB2_CA_CERTS"} {
 		m[k] = w.bundle
 	}
 	return m
+}
+
+// noProxy leaves out of a list what would lead programs past the proxy to the
+// hosts that it stands in for.
+func (w *wayOut) noProxy(list string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(list, ","), func(entry string) bool {
+		return egress.Bypassed(entry)
+	}), ",")
 }
 
 // boto is gsutil's configuration; it reads no variables.

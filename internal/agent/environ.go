@@ -16,6 +16,9 @@ var passed = []string{
 	"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "TZ",
 }
 
+// loopback is where replicas and the server are, which no proxy leads to.
+const loopback = "localhost,127.0.0.1,::1"
+
 // environ is the program's whole environment: the machine's, ours, the
 // environment's, the job's, later ones winning.
 func (a *agent) environ(env Env, tmp string) []string {
@@ -25,15 +28,17 @@ func (a *agent) environ(env Env, tmp string) []string {
 			vars[k] = v
 		}
 	}
-	if a.out != nil {
-		maps.Copy(vars, a.out.environ())
-	}
-	noProxy := "localhost,127.0.0.1,::1"
+	noProxy := loopback
 	for _, k := range []string{"no_proxy", "NO_PROXY"} {
 		if v := own[k]; v != "" {
 			noProxy += "," + v
 			break
 		}
+	}
+	if a.out != nil {
+		maps.Copy(vars, a.out.environ())
+		// The proxy itself knows which hosts are reached without the machine's.
+		noProxy = a.out.noProxy(noProxy)
 	}
 	// The stand-ins come last: the real ones are used where they are there.
 	path := []string{a.dir.file("bin"), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", a.dir.file("stand-ins")}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -99,6 +100,9 @@ func (a *agent) startProgram(env Env, pumps *pipes) (cmd *exec.Cmd, limit int64,
 	return cmd, limit, nil
 }
 
+// unconfined is what it means to see the machine's own files.
+const unconfined = "/tmp may be everybody's, and TensorFlow before 2.3 may not open gs:// paths"
+
 // startIn starts the program with its own view of the machine's files, and
 // without one, saying so, where the machine gives none.
 func (a *agent) startIn(env Env, pumps *pipes, start func(*exec.Cmd) error) (*exec.Cmd, error) {
@@ -106,18 +110,21 @@ func (a *agent) startIn(env Env, pumps *pipes, start func(*exec.Cmd) error) (*ex
 		tmp := a.dir.file("tmp")
 		if v.Tmp != "" {
 			tmp = confine.Tmp
-			a.warnOfTmp()
 		}
 		cmd := a.command(env, pumps, tmp)
 		started, err := confine.Start(a.Binary, v, cmd, start)
 		if err == nil {
-			for _, f := range started.Failed() {
-				a.book.say(logs.Warning, "The program sees the machine's own files: "+f+".")
+			failed := started.Failed()
+			for _, f := range failed {
+				a.book.say(logs.Warning, fmt.Sprintf("The program sees files of the machine's own (%s): %s.", f, unconfined))
+			}
+			if v.Tmp != "" && len(failed) == 0 {
+				a.warnOfTmp()
 			}
 			return cmd, nil
 		}
 		defer func() {
-			a.book.say(logs.Warning, fmt.Sprintf("This machine gives programs no view of its files of their own (%v): /tmp is everybody's, and TensorFlow before 2.3 cannot open gs:// paths.", err))
+			a.book.say(logs.Warning, fmt.Sprintf("This machine gives programs no view of its files of their own (%v): %s.", err, unconfined))
 		}()
 	}
 	cmd := a.command(env, pumps, a.dir.file("tmp"))
@@ -141,10 +148,10 @@ func (a *agent) view(env Env) confine.View {
 		return v
 	}
 	if a.task.PrivateTmp {
-		v.Tmp = a.dir.file("tmp")
-		v.Keep = []string{a.task.DataDir, filepath.Dir(a.Binary)}
-		if python, err := filepath.EvalSymlinks(env.Python); err == nil {
-			v.Keep = append(v.Keep, filepath.Dir(filepath.Dir(python)))
+		v.Tmp, v.Keep = a.dir.file("tmp"), a.needed(env)
+		if slices.Contains(v.Keep, confine.Tmp) {
+			a.book.say(logs.Warning, "/tmp is everybody's: the data directory, or Python, is in it and not in a folder of it.")
+			v.Tmp, v.Keep = "", nil
 		}
 	}
 	if a.out != nil {
@@ -154,6 +161,21 @@ func (a *agent) view(env Env) confine.View {
 		}
 	}
 	return v
+}
+
+// needed are the files and folders without which there is no program, by their
+// names and where those lead.
+func (a *agent) needed(env Env) []string {
+	keep := []string{a.task.DataDir, a.Binary}
+	if python, err := filepath.EvalSymlinks(env.Python); err == nil {
+		keep = append(keep, filepath.Dir(filepath.Dir(python)))
+	}
+	for _, path := range keep {
+		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+			keep = append(keep, real)
+		}
+	}
+	return keep
 }
 
 func (a *agent) command(env Env, p *pipes, tmp string) *exec.Cmd {
@@ -171,6 +193,10 @@ func (a *agent) furnish() error {
 		if err := os.Mkdir(a.dir.file(name), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return disk(a.dir.file(name), err)
 		}
+	}
+	// As /tmp it serves whomever the program becomes; the folder above is closed.
+	if err := os.Chmod(a.dir.file("tmp"), 0o777|os.ModeSticky); err != nil {
+		return disk(a.dir.file("tmp"), err)
 	}
 	if err := os.WriteFile(a.dir.file("site/sitecustomize.py"), sitecustomize, 0o600); err != nil {
 		return disk(a.dir.file("site/sitecustomize.py"), err)

@@ -10,17 +10,12 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 )
-
-// TokenFile holds the token that relays show to the server; it is below the
-// data directory and readable by its owner only.
-const TokenFile = "relay.token"
 
 // holdFor is how long a request waits for a server that is away. Client
 // libraries give up after about 100 s of refused connections, but wait for an
@@ -30,26 +25,27 @@ const holdFor = 10 * time.Minute
 // relay is the server as a program sees it: an address on loopback that stays,
 // wherever the server is and while it is away. It passes the Host header on as
 // it came, so that addresses in the server's answers lead through the relay
-// again.
+// again. Whatever a program shows, the server sees the job's token.
 type relay struct {
 	data  string // the data directory
-	token string // that asking for one gives; set before serve
+	token string // the job's; empty for none
 	hold  time.Duration
 	l     net.Listener
 	srv   *http.Server
 	dial  net.Dialer
 }
 
-func openRelay(ctx context.Context, data string, log *slog.Logger) (*relay, error) {
+func openRelay(ctx context.Context, data, token string, log *slog.Logger) (*relay, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	r := &relay{data: data, hold: holdFor, l: l, dial: net.Dialer{Timeout: 5 * time.Second}}
+	r := &relay{data: data, token: token, hold: holdFor, l: l, dial: net.Dialer{Timeout: 5 * time.Second}}
 	forward := &httputil.ReverseProxy{
 		Rewrite:       r.rewrite,
 		Transport:     &patient{relay: r, next: r.transport()},
 		FlushInterval: -1,
+		BufferPool:    buffers{},
 		ErrorHandler:  answerAway,
 		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -92,8 +88,9 @@ func (r *relay) rewrite(p *httputil.ProxyRequest) {
 			p.Out.Header[h] = v
 		}
 	}
-	if token, err := os.ReadFile(filepath.Join(r.data, TokenFile)); err == nil && len(token) > 0 {
-		p.Out.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	p.Out.Header.Del("Authorization")
+	if r.token != "" {
+		p.Out.Header.Set("Authorization", "Bearer "+r.token)
 	}
 }
 
@@ -108,8 +105,17 @@ func (r *relay) transport() http.RoundTripper {
 		},
 		DisableKeepAlives:  true,
 		DisableCompression: true,
+		WriteBufferSize:    64 << 10,
 	}
 }
+
+// buffers are what answers are copied through.
+type buffers struct{}
+
+var pool = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
+func (buffers) Get() []byte  { return pool.Get().(*[128 << 10]byte)[:] }
+func (buffers) Put(b []byte) { pool.Put((*[128 << 10]byte)(b)) }
 
 // connect connects to where the server is now, and waits while it is nowhere.
 func (r *relay) connect(ctx context.Context) (net.Conn, error) {

@@ -44,6 +44,8 @@ type Task struct {
 	// StorageProxy gives the program a proxy that stands in for Cloud Storage's
 	// hosts, PrivateTmp a /tmp of its own, where the machine can.
 	StorageProxy, PrivateTmp bool
+	// Token is the job's: what the program asks of the server, it asks with it.
+	Token string `json:",omitempty"`
 
 	DataDir  string
 	Spool    string // the log that the agent writes

@@ -16,8 +16,8 @@ const Name = "confine"
 
 // View is what a program sees differently.
 type View struct {
-	Tmp   string            `json:"tmp,omitempty"`   // the folder that is /tmp; empty leaves it
-	Keep  []string          `json:"keep,omitempty"`  // folders that are seen even where they are below /tmp
+	Tmp   string            `json:"tmp,omitempty"`   // the folder that is /tmp, or TMPDIR where that cannot be; empty leaves it
+	Keep  []string          `json:"keep,omitempty"`  // files and folders that are seen even where they are below /tmp
 	Files map[string]string `json:"files,omitempty"` // path to the file that is seen there
 }
 

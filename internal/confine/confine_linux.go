@@ -69,8 +69,16 @@ func Main(args []string) int {
 		fmt.Fprintf(os.Stderr, "confine: %v\n", err)
 		return 2
 	}
-	for _, err := range v.apply() {
+	hasTmp, errs := v.apply()
+	for _, err := range errs {
 		fmt.Fprintln(report, strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	if v.Tmp != "" && !hasTmp {
+		// Then at least what asks for the place of temporary files has its own.
+		if err := os.Setenv("TMPDIR", v.Tmp); err != nil {
+			fmt.Fprintf(os.Stderr, "confine: %v\n", err)
+			return 126
+		}
 	}
 	if err := dropAmbient(); err != nil {
 		fmt.Fprintf(os.Stderr, "confine: %v\n", err)
@@ -89,40 +97,40 @@ func dropAmbient() error {
 	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 }
 
-// apply changes this process's view; each error is something that stays as it
-// was.
-func (v View) apply() []error {
+// apply changes this process's view, and says whether it has a /tmp of its own.
+// Each error is something that stays as it was.
+func (v View) apply() (hasTmp bool, errs []error) {
 	// Nothing that is mounted here may be seen elsewhere.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return []error{fmt.Errorf("a view of files of its own: %w", err)}
+		return false, []error{fmt.Errorf("a view of files of its own: %w", err)}
 	}
-	var errs []error
 	for at, file := range v.Files {
 		if err := bind(file, at); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	if v.Tmp != "" {
-		if err := v.applyTmp(); err != nil {
-			errs = append(errs, err)
-		}
+	if v.Tmp == "" {
+		return false, errs
 	}
-	return errs
+	if err := v.applyTmp(); err != nil {
+		return false, append(errs, err)
+	}
+	return true, errs
 }
 
 // applyTmp mounts what is to be kept into the new /tmp first, and that then,
 // with all in it, over the old one.
 func (v View) applyTmp() error {
-	for _, dir := range v.Keep {
-		rest, ok := below(dir)
+	for _, path := range v.Keep {
+		rest, ok := below(path)
 		if !ok {
 			continue
 		}
 		at := filepath.Join(v.Tmp, rest)
-		if err := os.MkdirAll(at, 0o700); err != nil {
+		if err := makePlace(path, at); err != nil {
 			return err
 		}
-		if err := bind(dir, at); err != nil {
+		if err := bind(path, at); err != nil {
 			return err
 		}
 	}
@@ -130,6 +138,26 @@ func (v View) applyTmp() error {
 		return fmt.Errorf("mount %s over %s: %w", v.Tmp, Tmp, err)
 	}
 	return nil
+}
+
+// makePlace makes what a file or folder can be mounted over. In a place that is
+// kept already, it is there.
+func makePlace(path, at string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return os.MkdirAll(at, 0o700)
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(at, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func bind(from, at string) error {

@@ -67,12 +67,21 @@ func TestAProgramHasATmpOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, failed := confined(t, View{Tmp: tmp, Keep: []string{kept, "/usr"}},
-		fmt.Sprintf("echo mine > /tmp/file; cat %s/seen; ls %s; echo new > %s/made; test ! -e /proc/$$/fd/3", kept, filepath.Dir(kept), kept))
+	file, err := os.CreateTemp(Tmp, "confine-file-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = file.Close()
+	t.Cleanup(func() { _ = os.Remove(file.Name()) })
+	if err := os.WriteFile(file.Name(), []byte("a file, too: "), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, failed := confined(t, View{Tmp: tmp, Keep: []string{kept, "/usr", file.Name()}},
+		fmt.Sprintf("cat "+file.Name()+"; echo mine > /tmp/file; cat %s/seen; ls %s; echo new > %s/made; test ! -e /proc/$$/fd/3", kept, filepath.Dir(kept), kept))
 	if len(failed) != 0 {
 		t.Errorf("not all of the view could be had: %v", failed)
 	}
-	if want := "what is keptkept\n"; out != want {
+	if want := "a file, too: what is keptkept\n"; out != want {
 		t.Errorf("the program saw %q, want %q", out, want)
 	}
 	if b, err := os.ReadFile(filepath.Join(tmp, "file")); err != nil || string(b) != "mine\n" {

@@ -9,16 +9,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/keep"
 )
 
 // Authority is a server's own certificate authority. Only programs of its jobs
@@ -37,52 +34,11 @@ const (
 
 // OpenAuthority reads the authority in a folder, or makes it there.
 func OpenAuthority(dir string) (*Authority, error) {
-	path, b, err := kept(dir, "authority.pem", newAuthority)
+	path, b, err := keep.Once(dir, "authority.pem", newAuthority)
 	if err != nil {
 		return nil, err
 	}
 	return parseAuthority(path, b)
-}
-
-// kept reads a file of a folder, or makes it there. Of several that make it at
-// once, all get the same.
-func kept(dir, name string, make func() ([]byte, error)) (path string, b []byte, err error) {
-	path = filepath.Join(dir, name)
-	for range 2 {
-		b, err = os.ReadFile(path)
-		if err == nil {
-			return path, b, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return path, nil, fmt.Errorf("read %s: %w", path, err)
-		}
-		if b, err = make(); err != nil {
-			return path, nil, err
-		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return path, nil, fmt.Errorf("make %s: %w", path, err)
-		}
-		if err := keepOnce(path, b); err != nil && !errors.Is(err, fs.ErrExist) {
-			return path, nil, fmt.Errorf("make %s: %w", path, err)
-		}
-	}
-	return path, nil, fault.Errorf(fault.Internal, "%s is made and removed again", path)
-}
-
-// keepOnce writes a file whole, unless it is there.
-func keepOnce(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".key.*") // readable by its owner only
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path)
 }
 
 func newAuthority() ([]byte, error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/keep"
 )
 
 // Credentials are application default credentials for programs whose libraries
@@ -23,7 +24,7 @@ type Credentials struct {
 
 // OpenCredentials reads the account's key in a folder, or makes it there.
 func OpenCredentials(dir string) (*Credentials, error) {
-	path, b, err := kept(dir, "service-account.pem", func() ([]byte, error) {
+	path, b, err := keep.Once(dir, "service-account.pem", func() ([]byte, error) {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			return nil, err

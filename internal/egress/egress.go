@@ -7,6 +7,7 @@
 package egress
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -86,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Proxy, error) {
 		return nil, fmt.Errorf("open the proxy for storage: %w", err)
 	}
 	p := &Proxy{Options: o, l: l, dial: net.Dialer{Timeout: 30 * time.Second}, known: map[string]answer{}, stopped: make(chan struct{})}
-	p.tls = &tls.Config{Certificates: []tls.Certificate{leaf}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	p.tls = &tls.Config{Certificates: []tls.Certificate{leaf}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, DynamicRecordSizingDisabled: true}
 	p.conns = &handedOver{conns: make(chan net.Conn), done: p.stopped, addr: l.Addr()}
 	errs := slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)
 	p.srv = &http.Server{Handler: http.HandlerFunc(p.connect), ReadHeaderTimeout: time.Minute, ErrorLog: errs}
@@ -220,6 +221,8 @@ func (p *Proxy) standIn(w http.ResponseWriter) {
 	if !ok {
 		return
 	}
+	// What TLS reads by the record is taken from the kernel in larger parts.
+	c = &prefixed{Conn: c, r: bufio.NewReaderSize(c, 128<<10)}
 	select {
 	case p.conns.conns <- newPlain(tls.Server(c, p.tls)):
 	case <-p.stopped:
@@ -347,8 +350,13 @@ func (p *Proxy) held(ctx context.Context, bucket string) bool {
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.Scheme, r.Out.URL.Host = "https", r.In.Host
 	r.Out.Host = r.In.Host
-	if token, ok := strings.CutPrefix(r.In.Header.Get("Authorization"), "Bearer "); ok && p.Own(token) {
+	// "Bearer TOKEN", and "OAuth TOKEN" of old libraries.
+	if words := strings.Fields(r.In.Header.Get("Authorization")); len(words) > 0 && p.Own(words[len(words)-1]) {
 		r.Out.Header.Del("Authorization")
+	}
+	if q := r.In.URL.Query(); q.Has("access_token") && p.Own(q.Get("access_token")) {
+		q.Del("access_token")
+		r.Out.URL.RawQuery = q.Encode()
 	}
 }
 

@@ -176,6 +176,7 @@ func TestOtherRequestsGoOutWithoutTheJobsToken(t *testing.T) {
 		{"https://public.storage.googleapis.com/x", "own", "far: GET public.storage.googleapis.com /x :// [] "},
 		{"https://www.googleapis.com/storage/v1/b/public/o", "own", "far: GET www.googleapis.com /storage/v1/b/public/o :// [] "},
 		{"https://www.googleapis.com/oauth2/v1/certs", "own", "far: GET www.googleapis.com /oauth2/v1/certs :// [] "},
+		{"https://storage.googleapis.com/public/x?a=%20&access_token=own", "", "far: GET storage.googleapis.com /public/x?a=+ :// [] "},
 		{"https://storage.googleapis.com/public/x", "another", "far: GET storage.googleapis.com /public/x :// [Bearer another] "},
 	} {
 		if code, got := ask(t, c, "GET", tt.url, tt.token, ""); code != 200 || got != tt.want {
@@ -306,6 +307,61 @@ func FuzzPlain(f *testing.F) {
 	})
 }
 
+// FuzzIdentity: of requests that name the encoding that is none, one after the
+// other on a connection, nothing but that header is missing, however they
+// arrive.
+func FuzzIdentity(f *testing.F) {
+	f.Add([]byte("body"), "Transfer-Encoding:  Identity ", false, uint8(1))
+	f.Add([]byte("Transfer-Encoding: identity\r\n\r\n"), "transfer-encoding:identity", true, uint8(7))
+	f.Fuzz(func(t *testing.T, body []byte, header string, chunked bool, size uint8) {
+		name, value, _ := strings.Cut(header, ":")
+		if !strings.EqualFold(name, "Transfer-Encoding") || !strings.EqualFold(strings.Trim(value, " \t"), "identity") {
+			return
+		}
+		message := func(header string) string {
+			if chunked && len(body) > 0 {
+				return fmt.Sprintf("PUT /x HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n%x;a=b\r\n%s\r\n0\r\nT: x\r\n\r\n", header, len(body), body)
+			}
+			return fmt.Sprintf("PUT /x HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", header, len(body), body)
+		}
+		in := strings.Repeat(message(header+"\r\n"), 3) + "GET / HTTP/1.1\r\n" + header + "\r\n\r\n"
+		want := strings.Repeat(message(""), 3) + "GET / HTTP/1.1\r\n\r\n"
+		out, err := readOn(newPlain(fakeConn{r: &dribble{r: strings.NewReader(in), n: int(size%64) + 1}}))
+		if err != nil || string(out) != want {
+			t.Errorf("%q became %q, %v; want %q", in, out, err, want)
+		}
+	})
+}
+
+// dribble gives a few bytes at a time, and a deadline passes between them.
+type dribble struct {
+	r    io.Reader
+	n    int
+	late bool
+}
+
+func (d *dribble) Read(b []byte) (int, error) {
+	if d.late = !d.late; d.late {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return d.r.Read(b[:min(len(b), d.n)])
+}
+
+// readOn reads all, and tries again when a deadline has passed.
+func readOn(r io.Reader) ([]byte, error) {
+	var all []byte
+	for b := make([]byte, 512); ; {
+		n, err := r.Read(b)
+		all = append(all, b[:n]...)
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+			return all, err
+		}
+	}
+}
+
 type fakeConn struct {
 	net.Conn
 	r io.Reader
@@ -348,12 +404,22 @@ func TestAllHaveTheSameAuthority(t *testing.T) {
 	}
 }
 
-// TestPythonTrustsTheAuthority: from 3.13 on Python checks certificates
-// strictly.
+// TestPythonTrustsTheAuthority, every version that is there: from 3.13 on it
+// checks certificates strictly, and 2.7 speaks HTTP/1.0 to proxies.
 func TestPythonTrustsTheAuthority(t *testing.T) {
-	python, err := exec.LookPath("python3")
+	home, err := os.UserHomeDir()
 	if err != nil {
-		t.Skip("SKIPPED: no python3 on PATH")
+		t.Fatal(err)
+	}
+	pythons, err := filepath.Glob(filepath.Join(home, ".pyenv", "versions", "*", "bin", "python"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if python, err := exec.LookPath("python3"); err == nil {
+		pythons = append(pythons, python)
+	}
+	if len(pythons) == 0 {
+		t.Skip("SKIPPED: no Python on this machine")
 	}
 	p, _ := open(t, nil)
 	bundle, err := Bundle(p.Authority, "")
@@ -364,15 +430,22 @@ func TestPythonTrustsTheAuthority(t *testing.T) {
 	if err := os.WriteFile(path, bundle, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(python, "-c", `
-import ssl, urllib.request
+	for _, python := range pythons {
+		cmd := exec.Command(python, "-c", `
+import ssl
+try:
+    from urllib.request import urlopen
+except ImportError:
+    from urllib2 import urlopen
 c = ssl.create_default_context()
 c.verify_flags |= getattr(ssl, "VERIFY_X509_STRICT", 0)
-print(urllib.request.urlopen("https://storage.googleapis.com/held/x", context=c).read().decode())`)
-	cmd.Env = []string{"https_proxy=" + p.URL(), "SSL_CERT_FILE=" + path, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.HasPrefix(string(out), "storage: GET") {
-		t.Errorf("%v: %s", err, out)
+print(urlopen("https://storage.googleapis.com/held/x", context=c).read().decode())
+print(urlopen("https://held.storage.googleapis.com/x", data=b"body").read().decode())`)
+		cmd.Env = []string{"https_proxy=" + p.URL(), "SSL_CERT_FILE=" + path, "PATH=" + os.Getenv("PATH"), "HOME=" + home}
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Count(string(out), "storage: ") != 2 || !strings.Contains(string(out), "POST localhost /held/x") {
+			t.Errorf("%s: %v: %s", python, err, out)
+		}
 	}
 }
 

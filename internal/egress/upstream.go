@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -37,6 +39,16 @@ func Machine(lookup func(name string) string) func(host string) *url.URL {
 		}
 		return u
 	}
+}
+
+// Bypassed reports whether one of the Hosts would be reached without a proxy by
+// programs that are given this no_proxy.
+func Bypassed(noProxy string) bool {
+	find := (&httpproxy.Config{HTTPSProxy: "http://127.0.0.1", NoProxy: noProxy}).ProxyFunc()
+	return slices.ContainsFunc(Hosts, func(host string) bool {
+		u, err := find(&url.URL{Scheme: "https", Host: strings.Replace(host, "*", "bucket", 1)})
+		return err == nil && u == nil
+	})
 }
 
 // chain asks another proxy for a tunnel.

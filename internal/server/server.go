@@ -28,6 +28,10 @@ type Options struct {
 	// Token, when not empty, must come with every request but those for
 	// health.
 	Token string
+	// Admit knows the tokens of jobs, which are as good as Token: whoever shows
+	// one is who the context it returns says. known is false for other tokens; a
+	// fault.Denied means that this one is no longer good. It may be nil.
+	Admit func(ctx context.Context, token string) (as context.Context, known bool, err error)
 	// Hosts are names beyond loopback's that requests may be addressed to.
 	// They are checked only where there is no token: a token already proves
 	// that no web page made the request.
@@ -107,12 +111,24 @@ func nothing(w http.ResponseWriter, r *http.Request) {
 // A web page can make a browser send requests to loopback, and a job is code.
 func guarded(o Options, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		as, job, err := r.Context(), false, error(nil)
+		if o.Admit != nil {
+			as, job, err = o.Admit(r.Context(), tokenOf(r))
+		}
 		switch path := r.URL.EscapedPath(); {
 		case path == "/healthz" || path == "/readyz":
+		case fault.Is(err, fault.Denied):
+			unauthenticated(w, err.Error())
+			return
+		case err != nil:
+			o.Log.Error("a job's token cannot be checked", "err", err)
+			Refuse(w, fault.Unavailable, "the token cannot be checked now")
+			return
+		case job:
+			r = r.WithContext(as)
 		case o.Token != "":
-			if !hasToken(r, o.Token) {
-				w.Header().Set("WWW-Authenticate", `Bearer realm="trainyard"`)
-				refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "authError", "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)")
+			if subtle.ConstantTimeCompare([]byte(tokenOf(r)), []byte(o.Token)) != 1 {
+				unauthenticated(w, "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)")
 				return
 			}
 		case !knownHost(r.Host, o.Hosts):
@@ -127,12 +143,18 @@ func guarded(o Options, next http.Handler) http.Handler {
 	})
 }
 
-func hasToken(r *http.Request, want string) bool {
+// tokenOf is what a request shows, empty for nothing.
+func tokenOf(r *http.Request) string {
 	got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		got = r.URL.Query().Get("access_token")
 	}
-	return subtle.ConstantTimeCompare([]byte(strings.TrimSpace(got)), []byte(want)) == 1
+	return strings.TrimSpace(got)
+}
+
+func unauthenticated(w http.ResponseWriter, msg string) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="trainyard"`)
+	refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "authError", msg)
 }
 
 func knownHost(host string, more []string) bool {

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -113,6 +114,46 @@ func TestATokenIsAskedForOnEveryWire(t *testing.T) {
 	}
 	if code, _ := ask(h, "GET", at+"/healthz"); code != 200 {
 		t.Errorf("health asks for a token: %d", code)
+	}
+}
+
+func TestTokensOfJobsAreAdmitted(t *testing.T) {
+	type who struct{}
+	for _, serverToken := range []string{"", "secret"} {
+		o := options(t)
+		o.Token = serverToken
+		o.Admit = func(ctx context.Context, token string) (context.Context, bool, error) {
+			switch token {
+			case "job.good":
+				return context.WithValue(ctx, who{}, "a job"), true, nil
+			case "job.old":
+				return ctx, true, fault.Errorf(fault.Denied, "the job has ended")
+			case "job.unlucky":
+				return ctx, true, errors.New("disk")
+			}
+			return ctx, false, nil
+		}
+		o.ML = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Context().Value(who{})) })
+		h := server.New(o)
+		for token, want := range map[string]struct {
+			code int
+			text string
+		}{
+			"job.good":    {200, "a job"},
+			"job.old":     {401, "the job has ended"},
+			"job.unlucky": {503, "cannot be checked now"},
+			"secret":      {200, "<nil>"},
+		} {
+			if code, body := ask(h, "GET", at+"/v1/projects/p/jobs", "Authorization", "Bearer "+token); code != want.code || !strings.Contains(body, want.text) {
+				t.Errorf("server token %q, %s: %d %s, want %d and %q", serverToken, token, code, body, want.code, want.text)
+			}
+		}
+		if code, _ := ask(h, "GET", at+"/v1/projects/p/jobs", "Authorization", "Bearer job.good", "Origin", "https://evil.example"); code != 403 {
+			t.Errorf("a web page with a job's token: %d, want 403", code)
+		}
+		if code, _ := ask(h, "GET", at+"/healthz", "Authorization", "Bearer job.old"); code != 200 {
+			t.Errorf("health with an old token: %d", code)
+		}
 	}
 }
 

@@ -246,22 +246,6 @@ func TestPortsAreReservedAcrossServers(t *testing.T) {
 	}
 }
 
-func TestTheTokenReachesAgentsThatRun(t *testing.T) {
-	data := dataDir(t)
-	for _, token := range []string{"", "one", "two", ""} {
-		if _, err := New(Options{DataDir: data, Binary: "x", Token: func() string { return token }}); err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(filepath.Join(data, agent.TokenFile))
-		if string(b) != token {
-			t.Errorf("the token is %q, %v; want %q", b, err, token)
-		}
-	}
-	if info, err := os.Stat(filepath.Join(data, agent.TokenFile)); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info, err)
-	}
-}
-
 func TestCapacityIsTheMachines(t *testing.T) {
 	e := newExecutor(t, dataDir(t))
 	c, err := e.Capacity(t.Context())

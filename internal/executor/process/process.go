@@ -14,9 +14,7 @@ package process
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -26,6 +24,7 @@ import (
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
 )
 
 // Options are the executor's settings.
@@ -34,8 +33,8 @@ type Options struct {
 	// Binary is the program whose `agent` sub-command is the agent; empty
 	// means this one.
 	Binary string
-	// Token is what agents show to the server; nil or an empty answer is none.
-	Token func() string
+	// Token is what programs of a job show to the server; nil means nothing.
+	Token func(job.Key) string
 	// Environments is handed to the maker of environments in each agent.
 	Environments map[string]string
 	// JobMemory caps each replica's memory; zero is no cap.
@@ -84,21 +83,7 @@ func New(o Options) (*Executor, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "attempts"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	return e, e.writeToken()
-}
-
-// writeToken hands the token to the relays of agents, also of those that run.
-func (e *Executor) writeToken() error {
-	token := ""
-	if e.Token != nil {
-		token = e.Token()
-	}
-	path := filepath.Join(e.DataDir, agent.TokenFile)
-	old, err := os.ReadFile(path)
-	if token == "" && errors.Is(err, fs.ErrNotExist) || err == nil && string(old) == token {
-		return nil
-	}
-	return agent.WriteFile(path, []byte(token), false)
+	return e, nil
 }
 
 // handle is what a stored handle says. It holds no path, so that a data

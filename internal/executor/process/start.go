@@ -22,9 +22,6 @@ func (e *Executor) Start(ctx context.Context, a executor.Attempt) (string, error
 	if !validName(a.Name) {
 		return "", fault.Errorf(fault.Invalid, "attempt name %q is not a file name", a.Name)
 	}
-	if err := e.writeToken(); err != nil {
-		return "", err
-	}
 	r, err := e.readRecord(a.Name)
 	if fault.Is(err, fault.NotFound) {
 		r, err = record{handle: h}, e.writeRecord(record{handle: h})
@@ -88,6 +85,9 @@ func (e *Executor) writeTasks(h handle, a executor.Attempt) (todo []agent.Folder
 			MemoryLimit: e.JobMemory, StorageProxy: e.StorageProxy, PrivateTmp: e.PrivateTmp, DataDir: e.DataDir, Environments: e.Environments,
 			Spool:    filepath.Join(e.jobDir(h), "logs", fmt.Sprintf("a%d-%s.log", a.Number, agent.RunName(r.Replica, r.Run))),
 			Packages: filepath.Join(e.jobDir(h), "packages"),
+		}
+		if e.Token != nil {
+			t.Token = e.Token(a.Job)
 		}
 		if err := os.MkdirAll(filepath.Dir(t.Spool), 0o700); err != nil {
 			return nil, full(err)

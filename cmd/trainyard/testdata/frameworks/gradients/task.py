@@ -13,7 +13,7 @@ import tensorflow as tf
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--phase", required=True)
-parser.add_argument("--mebibytes", type=int, default=64)
+parser.add_argument("--mebibytes", type=int, default=256)
 parser.add_argument("--job-dir", required=True)
 args = parser.parse_args()
 root = args.job_dir.rstrip("/")
