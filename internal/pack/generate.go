@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,15 +54,30 @@ func generate(pkg, outDir string) (warnings []string, err error) {
 	slices.Sort(dirs)
 	slices.Sort(warnings)
 
-	base := name + "-0.0.0"
+	project := projectName(name)
+	base := project + "-0.0.0"
 	entries := []entry{
-		{name: base + "/PKG-INFO", data: []byte("Metadata-Version: 2.1\nName: " + name + "\nVersion: 0.0.0\nGenerator: trainyard\n")},
-		{name: base + "/setup.py", data: []byte(setupPy(name, dirs, packages))},
+		{name: base + "/PKG-INFO", data: []byte("Metadata-Version: 2.1\nName: " + project + "\nVersion: 0.0.0\nGenerator: trainyard\n")},
+		{name: base + "/setup.py", data: []byte(setupPy(project, dirs, packages))},
 	}
 	for _, f := range files {
 		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
 	}
 	return warnings, writeArchive(filepath.Join(outDir, base+".tar.gz"), entries)
+}
+
+// notInProjectName is what a Python package may be called and a project may
+// not.
+var notInProjectName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// projectName is what installers take as the name of the project whose package
+// is called so: ASCII, with a letter or digit at both ends. The package itself
+// keeps its name.
+func projectName(pkg string) string {
+	if name := strings.Trim(notInProjectName.ReplaceAllString(pkg, "_"), "._-"); name != "" {
+		return name
+	}
+	return "package"
 }
 
 // setupPy is the setup script of a generated archive. It names everything, so
