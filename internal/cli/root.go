@@ -59,6 +59,12 @@ wrong, 130 when it was interrupted.`,
 			in.AddCommand(tree)
 		}
 	}
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // a shell that it does not know is a mistake, not a wish for help
+			c.RunE, c.Args = group, cobra.ArbitraryArgs
+		}
+	}
 	return root
 }
 
