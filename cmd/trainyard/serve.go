@@ -115,7 +115,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	polls := &logs.Polls{Reader: reader}
 	rules := mlv1.Rules{
 		Regions: s.Regions,
-		Runtime: func(runtime, python string) ([]string, error) { return checkRuntime(pythons, runtime, python) },
+		Runtime: func(runtime, python string) (mlv1.Runtime, error) { return checkRuntime(pythons, runtime, python) },
 		Accelerators: func(kind string, count int) error {
 			if count > capacity.GPUs {
 				return fmt.Errorf("the job asks for %d %s; this machine has %d GPUs", count, kind, capacity.GPUs)
@@ -266,4 +266,12 @@ func (p packages) Stat(ctx context.Context, uri string) (job.Package, error) {
 		return job.Package{}, err
 	}
 	return job.Package{URI: uri, Generation: o.Generation, Size: o.Size, MD5: o.MD5}, nil
+}
+
+func (p packages) HasBucket(ctx context.Context, name string) (bool, error) {
+	_, err := p.Store.Bucket(ctx, name)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
