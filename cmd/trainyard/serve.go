@@ -130,7 +130,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 				return int64(before) + 1, ok
 			}}),
 		Logging: logapi.New(polls, log),
-		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, Project: s.Project, Log: log}),
+		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, Project: s.Project, Taken: server.Taken, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: jobs, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
