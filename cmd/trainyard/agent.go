@@ -13,6 +13,7 @@ import (
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/config"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/mlv1"
 	"github.com/trainyard/trainyard/internal/pyenv"
 	"github.com/trainyard/trainyard/internal/runtimes"
 )
@@ -66,11 +67,14 @@ func (p prepared) Prepare(ctx context.Context, r agent.EnvRequest, log func(stri
 }
 
 // checkRuntime says whether a job may ask for a runtime version and a Python.
-func checkRuntime(c *pyenv.Cache, runtime, python string) ([]string, error) {
+func checkRuntime(c *pyenv.Cache, runtime, python string) (mlv1.Runtime, error) {
 	var have []string
 	for _, i := range c.Interpreters(context.Background()) {
 		have = append(have, i.Version)
 	}
 	choice, err := runtimes.Check(runtime, python, have)
-	return choice.Warnings, err
+	if err != nil {
+		return mlv1.Runtime{}, err
+	}
+	return mlv1.Runtime{Python: choice.Line(), Notes: choice.Notes, Warnings: choice.Warnings}, nil
 }

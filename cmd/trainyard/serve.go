@@ -121,7 +121,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	polls := &logs.Polls{Reader: reader}
 	rules := mlv1.Rules{
 		Regions: s.Regions,
-		Runtime: func(runtime, python string) ([]string, error) { return checkRuntime(pythons, runtime, python) },
+		Runtime: func(runtime, python string) (mlv1.Runtime, error) { return checkRuntime(pythons, runtime, python) },
 		Accelerators: func(kind string, count int) error {
 			if count > capacity.GPUs {
 				return fmt.Errorf("the job asks for %d %s; this machine has %d GPUs", count, kind, capacity.GPUs)
@@ -136,7 +136,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 				return int64(before) + 1, ok
 			}}),
 		Logging: logapi.New(queries{polls}, log),
-		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, Project: s.Project, Log: log}),
+		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, Project: s.Project, Taken: server.Taken, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
@@ -252,4 +252,12 @@ func (p packages) Stat(ctx context.Context, uri string) (job.Package, error) {
 		return job.Package{}, err
 	}
 	return job.Package{URI: uri, Generation: o.Generation, Size: o.Size, MD5: o.MD5}, nil
+}
+
+func (p packages) HasBucket(ctx context.Context, name string) (bool, error) {
+	_, err := p.Store.Bucket(ctx, name)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }

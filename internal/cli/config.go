@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -86,9 +85,18 @@ func runConfigShow(a *App, all bool) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(values)
 	}
-	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
+	const widest = 44 // a longer value, such as the regions, does not push the rest out of sight
+	key, value := 0, 0
 	for _, v := range values {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Key, v.Value, v.Source)
+		key = max(key, len(v.Key))
+		if n := len(v.Value); n <= widest {
+			value = max(value, n)
+		}
 	}
-	return w.Flush()
+	for _, v := range values {
+		if _, err := fmt.Fprintf(a.Out, "%-*s  %-*s  %s\n", key, v.Key, value, v.Value, v.Source); err != nil {
+			return err
+		}
+	}
+	return nil
 }

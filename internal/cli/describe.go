@@ -101,9 +101,6 @@ func (o *describeOptions) printTimeline(events []job.Event) error {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3fs", d.Seconds()) }
 
-// fields is one row of a summary, in order.
-type fields []struct{ label, path string }
-
 func get(doc any, path string) string {
 	s := &format.Scanner{Text: path, What: "path"}
 	p, err := s.Path()

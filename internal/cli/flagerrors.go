@@ -60,6 +60,8 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 		}
 	})
 	switch {
+	case e.GetSpecifiedName() == "flags-file", e.GetSpecifiedName() == "flatten":
+		return err.withHint("gcloud's %s is not supported here; write the flags themselves, or use --config and --format", name)
 	case best != "":
 		return err.withHint("did you mean --%s?", best)
 	case cmd.Name() == "training":

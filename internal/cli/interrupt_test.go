@@ -69,6 +69,26 @@ func TestCtrlCWhileStreamingLeavesTheJobAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestCtrlCBetweenPackagingAndUploadSaysThatNothingWasSubmitted(t *testing.T) {
+	f := newFake(t)
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "__init__.py"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	p := Programs{Version: "1.0", Package: func(ctx context.Context, o PackageOptions) (Packaged, error) {
+		defer interrupt()
+		return packageFolder(ctx, o)
+	}}
+	errs := &watcher{}
+	args := []string{"trainyard", "jobs", "submit", "training", "j", "--package-path", folder, "--module-name", "t.task", "--staging-bucket", "gs://bucket"}
+	code := Main(ctx, args, []string{"TRAINYARD_ENDPOINT=" + f.URL, "HOME=/nonexistent"}, strings.NewReader(""), io.Discard, errs, p)
+	if code != exitInterrupted || !strings.Contains(errs.String(), "Nothing was submitted.") || len(f.jobs) > 0 {
+		t.Errorf("exit %d, %d jobs, stderr %s", code, len(f.jobs), errs)
+	}
+}
+
 func TestAReaderThatWentAwayEndsACommandQuietly(t *testing.T) {
 	f := newFake(t)
 	if code := run(t.Context(), f, io.Discard, io.Discard, "jobs", "submit", "training", "j", "--packages", "gs://bucket/x.whl", "--module-name", "t.task", "-q"); code != 0 {

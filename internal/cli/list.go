@@ -18,14 +18,14 @@ const listFormat = "table(jobId.basename(), state:label=STATUS, createTime.date(
 // listFlags choose and order documents; they work here, not in the server.
 type listFlags struct {
 	filter string
-	limit  int
+	limit  countValue
 	sortBy string
 }
 
 func (l *listFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&l.filter, "filter", "", "only what this expression holds for, as in 'state=FAILED AND labels.owner:ann'")
-	f.IntVar(&l.limit, "limit", 0, "at most so many")
+	f.Var(&l.limit, "limit", "at most so many")
 	f.StringVar(&l.sortBy, "sort-by", "", "keys to sort by, a ~ before a key for descending, as in ~createTime,jobId")
 	f.Int("page-size", 0, "accepted and ignored")
 	_ = f.MarkHidden("page-size")
@@ -45,13 +45,13 @@ type chooser struct {
 }
 
 func (l *listFlags) chooser() (*chooser, error) {
-	c := &chooser{limit: l.limit}
+	c := &chooser{}
+	if l.limit.n != nil {
+		c.limit = int(*l.limit.n)
+	}
 	var err error
 	if c.filter, err = filter.Parse(l.filter, time.Now()); err != nil {
 		return nil, &usageError{err: err}
-	}
-	if l.limit < 0 {
-		return nil, usagef("argument --limit: Value must be greater than or equal to 1; received: %d", l.limit)
 	}
 	for text := range strings.SplitSeq(l.sortBy, ",") {
 		text, down := strings.CutPrefix(strings.TrimSpace(text), "~")

@@ -33,6 +33,8 @@ wrong, 130 when it was interrupted.`,
 	for _, name := range []string{"endpoint", "project", "token-file", "format"} {
 		f.String(name, "", config.Help(name))
 	}
+	f.String("access-token-file", "", "the original's name for --token-file")
+	_ = f.MarkHidden("access-token-file")
 	f.BoolP("quiet", "q", false, config.Help("quiet"))
 	original(f)
 
@@ -62,13 +64,19 @@ wrong, 130 when it was interrupted.`,
 			in.AddCommand(tree)
 		}
 	}
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // a shell that it does not know is a mistake, not a wish for help
+			c.RunE, c.Args = group, cobra.ArbitraryArgs
+		}
+	}
 	return root
 }
 
 // original takes the flags that every gcloud command has and that mean nothing
 // here.
 func original(f *pflag.FlagSet) {
-	for _, name := range []string{"account", "billing-project", "configuration", "trace-token", "verbosity"} {
+	for _, name := range []string{"account", "billing-project", "configuration", "impersonate-service-account", "trace-token", "verbosity"} {
 		f.String(name, "", "accepted and ignored")
 		_ = f.MarkHidden(name)
 	}
@@ -86,8 +94,12 @@ func original(f *pflag.FlagSet) {
 func (a *App) parsed(cmd *cobra.Command) error {
 	a.flags = map[string]string{}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if config.Known(f.Name) {
-			a.flags[f.Name] = f.Value.String()
+		name := f.Name
+		if name == "access-token-file" {
+			name = "token-file"
+		}
+		if config.Known(name) {
+			a.flags[name] = f.Value.String()
 		}
 	})
 	on, _ := cmd.Flags().GetBool("user-output-enabled")

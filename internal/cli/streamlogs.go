@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +37,18 @@ func newStreamLogs(a *App) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.task, "task-name", "", "only the lines of this task, as in master-replica-0")
 	f.BoolVar(&o.multiline, "allow-multiline-logs", false, "show a message of several lines as one entry")
-	f.String("polling-interval", "", "accepted and ignored: lines are shown as they come")
+	f.Var(&textValue{check: pollingInterval}, "polling-interval", "accepted and ignored: lines are shown as they come")
 	_ = f.MarkHidden("polling-interval")
 	return cmd
+}
+
+// pollingInterval checks what gcloud takes: a whole number of seconds from 1
+// on, or unlimited.
+func pollingInterval(s string) (string, error) {
+	if s == "unlimited" {
+		return s, nil
+	}
+	return s, new(countValue).Set(s)
 }
 
 func runStreamLogs(ctx context.Context, o *streamLogsOptions) error {
@@ -88,6 +96,9 @@ func (a *App) follow(ctx context.Context, c *client.Client, project, id, task st
 	return last, err
 }
 
+// timestamp is a time as the wire writes it: the digits are always nine.
+const timestamp = "2006-01-02T15:04:05.000000000Z"
+
 // logWriter shows log entries, each at once: as tab-separated columns, or in a
 // format that was asked for.
 type logWriter struct {
@@ -130,7 +141,8 @@ func (l *logWriter) line(e logs.Entry, message string) error {
 		return err
 	}
 	doc := map[string]any{
-		"severity": string(e.Severity), "timestamp": e.Time.UTC().Format(time.RFC3339Nano), "task_name": e.Task, "message": message,
+		"severity": string(e.Severity), "timestamp": e.Time.UTC().Format(timestamp), "task_name": e.Task, "message": message,
+		"json": map[string]any{},
 	}
 	if e.Trial != "" {
 		doc["trial_id"] = e.Trial

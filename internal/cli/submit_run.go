@@ -56,10 +56,10 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 
 	c, err := o.Client(ctx)
 	if err != nil {
-		return err
+		return interrupted(ctx, err, "Interrupted before the upload.")
 	}
 	if err := o.place(ctx, c, s, doc, p); err != nil {
-		return err
+		return interrupted(ctx, err, "Interrupted before the upload.")
 	}
 	if o.dryRun {
 		return o.show(ctx, c, doc, p)

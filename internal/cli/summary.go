@@ -11,14 +11,25 @@ import (
 	"github.com/trainyard/trainyard/internal/client"
 )
 
+// column is one of a summary's table; an optional one is left out when it is
+// empty.
+type column struct {
+	label, path string
+	optional    bool
+}
+
 var (
-	overview = fields{
-		{"JOB_ID", "jobId"}, {"CREATE_TIME", "createTime"}, {"START_TIME", "startTime"}, {"END_TIME", "endTime"}, {"STATE", "state"},
+	overview = []column{
+		{"JOB_ID", "jobId", false}, {"CREATE_TIME", "createTime", false}, {"START_TIME", "startTime", false},
+		{"END_TIME", "endTime", false}, {"STATE", "state", false},
 	}
-	inputs = fields{
-		{"runtimeVersion", ""}, {"region", ""}, {"scaleTier", ""}, {"pythonModule", ""}, {"parameterServerType", ""},
-		{"parameterServerCount", ""}, {"masterType", ""}, {"workerType", ""}, {"workerCount", ""}, {"jobDir", ""},
+	inputs = []column{
+		{"RUNTIME_VERSION", "runtimeVersion", true}, {"REGION", "region", false}, {"SCALE_TIER", "scaleTier", true},
+		{"PYTHON_MODULE", "pythonModule", false}, {"PARAMETER_SERVER_TYPE", "parameterServerType", true},
+		{"PARAMETER_SERVER_COUNT", "parameterServerCount", true}, {"MASTER_TYPE", "masterType", true},
+		{"WORKER_TYPE", "workerType", true}, {"WORKER_COUNT", "workerCount", true}, {"JOB_DIR", "jobDir", true},
 	}
+	outputs = []column{{"TRIALS", "completedTrialCount", true}, {"ML_UNITS", "consumedMLUnits", false}}
 )
 
 // summary shows a job as --summarize does: boxes with the main facts.
@@ -27,29 +38,35 @@ func (o *describeOptions) summary(j client.Job) error {
 	if err != nil {
 		return err
 	}
-	var head, row []string
-	for _, f := range overview {
-		head, row = append(head, f.label), append(row, get(doc, f.path))
-	}
 	var b strings.Builder
-	box(&b, "Job Overview", head, [][]string{row})
-
-	var rows [][]string
-	for _, f := range inputs {
-		if v := get(doc, "trainingInput."+f.label); v != "" {
-			rows = append(rows, []string{f.label, v})
+	facts(&b, "", "Job Overview", overview, doc)
+	for _, part := range []struct {
+		title, in string
+		columns   []column
+	}{{"Training Input Summary", "trainingInput", inputs}, {"Training Output Summary", "trainingOutput", outputs}} {
+		if m, ok := doc.(map[string]any)[part.in].(map[string]any); ok && len(m) > 0 {
+			facts(&b, nested, part.title, part.columns, m)
 		}
 	}
-	box(&b, "Training Input Summary", nil, rows)
-	if units := get(doc, "trainingOutput.consumedMLUnits"); units != "" {
-		trials := get(doc, "trainingOutput.completedTrialCount")
-		box(&b, "Training Output Summary", []string{"TRIALS", "ML_UNITS"}, [][]string{{trials, units}})
-	}
 	if rows := trialRows(doc); len(rows) > 0 {
-		box(&b, "Training Output Trials", []string{"TRIAL", "OBJECTIVE_VALUE", "STEP", "HYPERPARAMETERS"}, rows)
+		box(&b, nested, "Training Output Trials", []string{"TRIAL", "OBJECTIVE_VALUE", "STEP", "HYPERPARAMETERS"}, rows)
 	}
 	_, err = fmt.Fprint(o.Out, b.String())
 	return err
+}
+
+// nested is how far the tables below the first are set in.
+const nested = "    "
+
+// facts draws a table of one row.
+func facts(b *strings.Builder, indent, title string, columns []column, doc any) {
+	var head, row []string
+	for _, c := range columns {
+		if v := get(doc, c.path); v != "" || !c.optional {
+			head, row = append(head, c.label), append(row, v)
+		}
+	}
+	box(b, indent, title, head, [][]string{row})
 }
 
 // trialRows are the trials of a tuning job, sorted by id as text.
@@ -73,61 +90,74 @@ func trialRows(doc any) [][]string {
 	return rows
 }
 
-// box draws a table with a title and lines around it. A cell may have several
-// lines.
-func box(b *strings.Builder, title string, head []string, rows [][]string) {
-	all := rows
-	if head != nil {
-		all = append([][]string{head}, rows...)
-	}
-	if len(all) == 0 {
-		return
-	}
-	widths := make([]int, len(all[0]))
-	for _, row := range all {
+// box draws a table with a title and lines around it, as the original does to
+// the letter. A cell may have several lines.
+func box(b *strings.Builder, indent, title string, head []string, rows [][]string) {
+	widths := make([]int, len(head))
+	for _, row := range append([][]string{head}, rows...) {
 		for i, cell := range row {
 			for line := range strings.SplitSeq(cell, "\n") {
 				widths[i] = max(widths[i], runewidth.StringWidth(line))
 			}
 		}
 	}
-	total := 3*len(widths) - 1
+	total := 0
 	for _, w := range widths {
 		total += w
 	}
-	if short := len(title) - total; short > 0 {
-		widths[len(widths)-1] += short
-		total += short
+	if total < len(title) { // every column grows, by more than is needed
+		grow := (len(title) + len(widths) - 1) / len(widths)
+		for i := range widths {
+			widths[i] += grow
+		}
+		total += grow * len(widths)
 	}
+	total += 3*len(widths) - 1
 	rule := func(left, mid, right string) {
 		var cells []string
 		for _, w := range widths {
 			cells = append(cells, strings.Repeat("─", w+2))
 		}
-		b.WriteString(left + strings.Join(cells, mid) + right + "\n")
+		b.WriteString(indent + left + strings.Join(cells, mid) + right + "\n")
 	}
-	left := (total - len(title)) / 2
-	b.WriteString("┌" + strings.Repeat("─", total) + "┐\n")
-	b.WriteString("│" + strings.Repeat(" ", left) + title + strings.Repeat(" ", total-len(title)-left) + "│\n")
+	line := func(cells []string, place func(string, int) string) {
+		b.WriteString(indent)
+		for i, cell := range cells {
+			b.WriteString("│ " + place(cell, widths[i]) + " ")
+		}
+		b.WriteString("│\n")
+	}
+	rule("┌", "─", "┐")
+	b.WriteString(indent + "│" + centred(title, total) + "│\n")
 	rule("├", "┬", "┤")
-	for i, row := range all {
-		height := 1
-		for _, cell := range row {
-			height = max(height, strings.Count(cell, "\n")+1)
-		}
-		for n := range height {
-			for c, cell := range row {
-				line := ""
-				if lines := strings.Split(cell, "\n"); n < len(lines) {
-					line = lines[n]
-				}
-				b.WriteString("│ " + line + strings.Repeat(" ", widths[c]-runewidth.StringWidth(line)+1))
-			}
-			b.WriteString("│\n")
-		}
-		if i == 0 && head != nil {
-			rule("├", "┼", "┤")
+	line(head, centred)
+	rule("├", "┼", "┤")
+	for _, row := range rows {
+		for _, cells := range physical(row) {
+			line(cells, runewidth.FillRight)
 		}
 	}
 	rule("└", "┴", "┘")
+}
+
+// physical are the lines on which a row of cells of several lines is shown.
+func physical(row []string) [][]string {
+	var lines [][]string
+	for i, cell := range row {
+		for n, text := range strings.Split(cell, "\n") {
+			if n == len(lines) {
+				lines = append(lines, make([]string, len(row)))
+			}
+			lines[n][i] = text
+		}
+	}
+	return lines
+}
+
+// centred is a text in the middle of so many columns. Of an odd rest the left
+// side gets the larger half in an odd width, the right side in an even one.
+func centred(text string, width int) string {
+	rest := max(0, width-runewidth.StringWidth(text))
+	left := rest/2 + rest&width&1
+	return strings.Repeat(" ", left) + text + strings.Repeat(" ", rest-left)
 }

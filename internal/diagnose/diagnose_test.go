@@ -63,9 +63,11 @@ var installers = map[string]*job.Exit{
 	"python-too-new": {Code: 1, Step: "environment", Tail: []string{"  × No solution found when resolving dependencies:",
 		"  ╰─▶ Because tensorflow==1.15.0 has no wheels with a matching Python ABI tag (e.g., `cp311`) and you require tensorflow==1.15.0, we can conclude that your requirements are unsatisfiable."}},
 	"index-unreachable": {Code: 2, Step: "environment", Tail: []string{"error: Failed to fetch: `https://index.example/simple/six/`", "  Caused by: error sending request for url", "  Caused by: dns error: failed to lookup address information"}},
-	"build-failed":      {Code: 1, Step: "install", Tail: []string{"  × Failed to build `app-1.0.tar.gz`", "  ├─▶ The build backend returned an error", "  ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"}},
-	"package-fetch":     {Code: 1, Step: "fetch", Message: "gs://b/x.tar.gz: No such object: b/x.tar.gz"},
-	"out-of-memory":     {Code: 137, Signal: "SIGKILL", Step: "run", OutOfMem: true, PeakMemory: 2 << 30, MemLimit: 2 << 30},
+	"damaged-package": {Code: 2, Step: "install", Message: "junk.tar.gz: the archive is damaged: at byte 0: failed to read tar data / failed to read tar data / Invalid gzip header",
+		Tail: []string{"error: Failed to build `/data/environments/packages/edff/tmp/src/junk.tar.gz`", "  cause: Invalid tar file", "  cause: Invalid gzip header"}},
+	"build-failed":  {Code: 1, Step: "install", Tail: []string{"  × Failed to build `app-1.0.tar.gz`", "  ├─▶ The build backend returned an error", "  ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"}},
+	"package-fetch": {Code: 1, Step: "fetch", Message: "gs://b/x.tar.gz: No such object: b/x.tar.gz"},
+	"out-of-memory": {Code: 137, Signal: "SIGKILL", Step: "run", OutOfMem: true, PeakMemory: 2 << 30, MemLimit: 2 << 30},
 }
 
 func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
@@ -76,7 +78,8 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 		"abort": "SIGABRT", "own-module": "imports trainer.utils, which belongs to its own package", "own-module-run": "no module trainer.missing",
 		"missing-dependency": "imports sklearn_of_nobody", "job-dir-argument": "does not know the argument --job-dir", "arguments": "the following arguments are required: --epochs",
 		"python-too-new": "does not serve this version of Python", "no-version": "no-such-package-of-anybody", "index-unreachable": "could not be reached", "build-failed": "could not be built",
-		"disk-full": "disk is full", "package-fetch": "could not be fetched", "port-in-use": "port that another program has", "gpu": "GPU that it cannot see",
+		"damaged-package": "junk.tar.gz is no package",
+		"disk-full":       "disk is full", "package-fetch": "could not be fetched", "port-in-use": "port that another program has", "gpu": "GPU that it cannot see",
 		"gs-as-file": "gs://bucket/data.csv with open()", "private-tmp": "looks for /tmp/data-of-nobody.csv", "relative-path": "data/train.csv by a relative path", "syntax": "SyntaxError",
 	}
 	for _, c := range catalogue() {
@@ -111,6 +114,19 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 				t.Errorf("cause %q, hint %q, want %q\nof %+v", text, hint, want, f.Replica.Exit)
 			}
 		})
+	}
+}
+
+func TestTheRequirementThatNothingFitsIsNamed(t *testing.T) {
+	for _, line := range []string{
+		"  cause: Because there is no version of numpy==0.0.99 and you require numpy==0.0.99, we can conclude that your requirements are unsatisfiable.",
+		"  cause: Because there are no versions of numpy==0.0.99 and you require numpy==0.0.99, we can conclude that your requirements are unsatisfiable.",
+		"  cause: Because numpy==0.0.99 was not found in the package registry and you require numpy==0.0.99, we can conclude that your requirements are unsatisfiable.",
+		"ERROR: No matching distribution found for numpy==0.0.99",
+	} {
+		if text, _ := Cause(failure(&job.Exit{Code: 1, Step: "environment", Tail: []string{line}})); text != "The package index has nothing that fits numpy==0.0.99." {
+			t.Errorf("%s: the cause is %q", line, text)
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ type Spec struct {
 	JobDir         string    // gs://…, or empty
 	Region         string
 	RuntimeVersion string // as asked; empty means the server's choice
-	PythonVersion  string // as asked, "3.7"; empty means any
+	PythonVersion  string // as asked or, with nothing asked, as chosen at create: "3.7"; empty means any
 	Tier           Tier
 	Groups         []Group // the master first; at least one
 	MaxRunning     time.Duration

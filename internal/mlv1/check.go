@@ -34,6 +34,7 @@ type checker struct {
 	in         *ml.GoogleCloudMlV1__TrainingInput
 	broken     []string // paths whose values could not be read; nothing more is said of them
 	violations []fault.Violation
+	notes      []string
 	warnings   []string
 	hint       string
 }
@@ -184,7 +185,7 @@ func (c *checker) versions(s *job.Spec) {
 	if c.rules.Runtime == nil {
 		return
 	}
-	warnings, err := c.rules.Runtime(s.RuntimeVersion, s.PythonVersion)
+	got, err := c.rules.Runtime(s.RuntimeVersion, s.PythonVersion)
 	switch e, ok := errors.AsType[*fault.Error](err); {
 	case ok && len(e.Violations) > 0: // it says all by itself
 		for _, v := range e.Violations {
@@ -196,7 +197,10 @@ func (c *checker) versions(s *job.Spec) {
 	case err != nil:
 		c.refused("runtime_version", fmt.Errorf("%s %w", refusal, err))
 	}
-	c.warnings = append(c.warnings, warnings...)
+	if s.PythonVersion == "" {
+		s.PythonVersion = got.Python // a later attempt gets the same
+	}
+	c.notes, c.warnings = append(c.notes, got.Notes...), append(c.warnings, got.Warnings...)
 }
 
 // version takes MAJOR.MINOR apart.

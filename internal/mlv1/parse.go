@@ -21,15 +21,23 @@ type Rules struct {
 	Regions []string
 	// Runtime says whether a runtime version runs here with a Python version;
 	// either may be empty.
-	Runtime func(runtime, python string) (warnings []string, err error)
+	Runtime func(runtime, python string) (Runtime, error)
 	// Accelerators says whether this server has them.
 	Accelerators func(typ string, count int) error
+}
+
+// Runtime is what a job with a runtime version, a Python version, both or
+// neither gets.
+type Runtime struct {
+	Python          string   // MAJOR.MINOR; empty where that is not known yet
+	Notes, Warnings []string // for the user
 }
 
 // Parsed is a document that was found right.
 type Parsed struct {
 	Spec     job.Spec
 	Document json.RawMessage // as it was sent, without white space
+	Notes    []string        // what was decided for the user
 	Warnings []string        // the same as Spec.Warnings
 }
 
@@ -58,7 +66,7 @@ func Parse(project job.Project, doc []byte, rules Rules) (Parsed, error) {
 	if err := json.Compact(&sent, doc); err != nil {
 		return Parsed{}, payloadError(doc, err)
 	}
-	return Parsed{Spec: spec, Document: sent.Bytes(), Warnings: spec.Warnings}, nil
+	return Parsed{Spec: spec, Document: sent.Bytes(), Notes: c.notes, Warnings: spec.Warnings}, nil
 }
 
 // refusal tells violations of form as they are and those of meaning with their

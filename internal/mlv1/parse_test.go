@@ -23,14 +23,14 @@ var update = flag.Bool("update", false, "write golden files anew")
 
 var rules = mlv1.Rules{
 	Regions: []string{"us-central1", "asia-east1"},
-	Runtime: func(runtime, _ string) ([]string, error) {
+	Runtime: func(runtime, _ string) (mlv1.Runtime, error) {
 		if runtime == "1.9" {
-			return nil, fault.Errorf(fault.Invalid, "There are 1.15 and 2.11.").WithHint("leave it out")
+			return mlv1.Runtime{}, fault.Errorf(fault.Invalid, "There are 1.15 and 2.11.").WithHint("leave it out")
 		}
 		if runtime == "1.15" {
-			return []string{"Runtime 1.15 runs without its packages."}, nil
+			return mlv1.Runtime{Python: "3.7", Warnings: []string{"Runtime 1.15 runs without its packages."}}, nil
 		}
-		return nil, nil
+		return mlv1.Runtime{Python: "3.13", Notes: []string{"The job gets Python 3.13.0."}}, nil
 	},
 	Accelerators: func(typ string, count int) error {
 		if typ == "NVIDIA_TESLA_T4" && count <= 2 {

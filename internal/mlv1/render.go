@@ -55,6 +55,9 @@ func RenderDoc(j job.Job) Doc {
 			d[name] = Timestamp(t)
 		}
 	}
+	if in, ok := d["trainingInput"].(Doc); ok && j.PythonVersion != "" {
+		in["pythonVersion"] = j.PythonVersion // also where the service chose it
+	}
 	if j.Error != "" {
 		d["errorMessage"] = j.Error
 	}

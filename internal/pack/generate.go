@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -25,15 +26,30 @@ func generate(r *Result, pkg, outDir string) error {
 	for _, dir := range l.bare {
 		r.warn("%s has no __init__.py; it is packed as a namespace package", filepath.Join(filepath.Dir(pkg), filepath.FromSlash(dir)))
 	}
-	base := name + "-0.0.0"
+	project := projectName(name)
+	base := project + "-0.0.0"
 	entries := []entry{
-		{name: base + "/PKG-INFO", data: []byte(pkgInfo(name, requires))},
-		{name: base + "/setup.py", data: []byte("from setuptools import setup\n\nsetup(\n    name=" + pyString(name) + ",\n    version='0.0.0',\n" + l.arguments() + installRequires(requires) + "    zip_safe=False,\n)\n")},
+		{name: base + "/PKG-INFO", data: []byte(pkgInfo(project, requires))},
+		{name: base + "/setup.py", data: []byte("from setuptools import setup\n\nsetup(\n    name=" + pyString(project) + ",\n    version='0.0.0',\n" + l.arguments() + installRequires(requires) + "    zip_safe=False,\n)\n")},
 	}
 	for _, f := range c.files {
 		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
 	}
 	return writeArchive(filepath.Join(outDir, base+".tar.gz"), entries)
+}
+
+// notInProjectName is what a Python package may be called and a project may
+// not.
+var notInProjectName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// projectName is what installers take as the name of the project whose package
+// is called so: ASCII, with a letter or digit at both ends. The package itself
+// keeps its name.
+func projectName(pkg string) string {
+	if name := strings.Trim(notInProjectName.ReplaceAllString(pkg, "_"), "._-"); name != "" {
+		return name
+	}
+	return "package"
 }
 
 // layout is how files make packages.

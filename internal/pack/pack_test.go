@@ -90,6 +90,17 @@ func TestGeneratedArchiveHasSubPackagesAndData(t *testing.T) {
 	}
 }
 
+// Installers take no project of these names.
+func TestGeneratedArchiveOfAnOddlyNamedPackageHasANameThatInstallersTake(t *testing.T) {
+	for pkg, want := range map[string]string{"träiner": "tr_iner", "_private_": "private", "数据": "package", "my_app2": "my_app2"} {
+		dir := tree(t, pkg+"/__init__.py", "", pkg+"/task.py", "print(1)")
+		a := mustBuild(t, pack.Options{Path: filepath.Join(dir, pkg)}).Archives[0]
+		if a.Name != want+"-0.0.0.tar.gz" || !slices.Contains(names(a), want+"-0.0.0/"+pkg+"/task.py") {
+			t.Errorf("%s: %s has %q", pkg, a.Name, names(a))
+		}
+	}
+}
+
 func TestGeneratedArchiveIsTheSameBytesForTheSameTree(t *testing.T) {
 	files := []string{"trainer/__init__.py", "", "trainer/task.py", "print(1)", "trainer/data.bin", strings.Repeat("x", 100_000)}
 	a, b := tree(t, files...), tree(t, files...)

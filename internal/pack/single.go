@@ -49,7 +49,8 @@ func single(path string, o Options) (Result, error) {
 			return r, err
 		}
 	}
-	name := module + "-0.0.0"
+	project := projectName(module)
+	name := project + "-0.0.0"
 	b := &beside{dir: dir, modules: map[string][]byte{module: code}}
 	if err := b.follow(code); err != nil {
 		return r, err
@@ -63,7 +64,7 @@ func single(path string, o Options) (Result, error) {
 		entries = append(entries, entry{name: name + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	entries = append([]entry{{name: name + "/PKG-INFO", data: []byte(pkgInfo(module, requires))}, {name: name + "/setup.py", data: []byte(b.setupPy(module, requires))}}, entries...)
+	entries = append([]entry{{name: name + "/PKG-INFO", data: []byte(pkgInfo(project, requires))}, {name: name + "/setup.py", data: []byte(b.setupPy(project, requires))}}, entries...)
 	if err := writeArchive(filepath.Join(o.OutDir, name+".tar.gz"), entries); err != nil {
 		return r, err
 	}

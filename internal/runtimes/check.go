@@ -12,7 +12,14 @@ import (
 type Choice struct {
 	Python   string // one of the versions that were there, whole: "3.11.7"
 	Runtime  string // as asked; empty when none was
+	Notes    []string
 	Warnings []string
+}
+
+// Line is the line that the Python is of: "3.11".
+func (c Choice) Line() string {
+	v, _ := parse(c.Python)
+	return v[:min(len(v), 2)].String()
 }
 
 // Check chooses the Python of a job that asks for a runtime version, a Python
@@ -74,7 +81,8 @@ func checkRuntime(runtime, python string, found []version) (Choice, error) {
 func newest(found []version) (Choice, error) {
 	for _, v := range found {
 		if !v.newer(newestServed()) {
-			return Choice{Python: v.String()}, nil
+			return Choice{Python: v.String(), Notes: []string{fmt.Sprintf(
+				"No runtime version is named: the job gets Python %s, the newest here that current scikit-learn and TensorFlow packages serve.", v)}}, nil
 		}
 	}
 	if len(found) > 0 {

@@ -13,9 +13,9 @@ func TestCheckChoosesThePython(t *testing.T) {
 		name, runtime, python string
 		have                  []string
 		want                  string
-		warn                  string
+		warn, note            string
 	}{
-		{name: "nothing asked: newest that wheels serve", have: all, want: "3.13.0"},
+		{name: "nothing asked: newest that wheels serve, and said so", have: all, want: "3.13.0", note: "the job gets Python 3.13.0"},
 		{name: "nothing asked, only a newer one: taken, with a warning", have: []string{"3.14.1", "3.15.0"}, want: "3.14.1", warn: "newer than"},
 		{name: "a line", python: "3.11", have: all, want: "3.11.7"},
 		{name: "a whole version", python: "3.11.2", have: all, want: "3.11.2"},
@@ -32,6 +32,12 @@ func TestCheckChoosesThePython(t *testing.T) {
 			}
 			if w := strings.Join(got.Warnings, " "); (w == "") != (tt.warn == "") || !strings.Contains(w, tt.warn) {
 				t.Errorf("Check(%q, %q) warns %q, want %q", tt.runtime, tt.python, w, tt.warn)
+			}
+			if n := strings.Join(got.Notes, " "); (n == "") != (tt.note == "") || !strings.Contains(n, tt.note) {
+				t.Errorf("Check(%q, %q) notes %q, want %q", tt.runtime, tt.python, n, tt.note)
+			}
+			if !strings.HasPrefix(got.Python, got.Line()+".") || strings.Count(got.Line(), ".") != 1 {
+				t.Errorf("the line of %s is %q", got.Python, got.Line())
 			}
 		})
 	}

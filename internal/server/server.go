@@ -58,6 +58,13 @@ var wires = map[string]func(*Options) http.Handler{
 	"favicon.ico": func(*Options) http.Handler { return http.HandlerFunc(nothing) },
 }
 
+// Taken reports whether a name is a first path segment of this server's own,
+// and so no name for a bucket: /NAME/OBJECT would not reach it.
+func Taken(name string) bool {
+	_, known := wires[name]
+	return known || name == "healthz" || name == "readyz"
+}
+
 // New is the handler of the whole port.
 func New(o Options) http.Handler {
 	routes := make(map[string]http.Handler, len(wires))

@@ -71,6 +71,14 @@ func TestPathsGoToTheirWire(t *testing.T) {
 	}
 }
 
+func TestTheServersOwnPathsAreTaken(t *testing.T) {
+	for name, want := range map[string]bool{"storage": true, "healthz": true, "console": true, "my-bucket": false} {
+		if got := server.Taken(name); got != want {
+			t.Errorf("Taken(%q) = %t", name, got)
+		}
+	}
+}
+
 func TestWebPagesAndForeignHostsAreRefused(t *testing.T) {
 	h := server.New(options(t))
 	for _, tt := range []struct {

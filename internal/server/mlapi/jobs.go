@@ -64,6 +64,9 @@ func (a *api) create(r request) (any, error) {
 	if err := a.stat(r, p.Spec.Packages); err != nil {
 		return nil, err
 	}
+	if err := a.jobDir(r, &p); err != nil {
+		return nil, err
+	}
 	j, _, err := a.Jobs.Create(r.Context(), NewJob{
 		Spec: p.Spec, Document: p.Document, Wire: mlv1.Wire,
 		RequestID: r.Header.Get("X-Trainyard-Request-Id"),
@@ -115,6 +118,24 @@ func (a *api) stat(r request, packages []job.Package) error {
 	return &fault.Error{Kind: fault.Precondition, Msg: fault.Fields(v), Violations: v, Hint: hint}
 }
 
+// jobDir warns of a job directory in a bucket that is not there: what the
+// program writes at its end would be lost. It is no refusal, since the bucket
+// may be made meanwhile, or be one of Google's.
+func (a *api) jobDir(r request, p *mlv1.Parsed) error {
+	name, _, _ := strings.Cut(strings.TrimPrefix(p.Spec.JobDir, "gs://"), "/")
+	if name == "" {
+		return nil
+	}
+	there, err := a.Packages.HasBucket(r.Context(), name)
+	if err != nil || there {
+		return err
+	}
+	w := fmt.Sprintf("This server has no bucket gs://%s, which the job directory names: what the program writes there fails until it is made with: trainyard storage buckets create gs://%s", name, name)
+	p.Warnings = append(p.Warnings, w)
+	p.Spec.Warnings = append(p.Spec.Warnings, w)
+	return nil
+}
+
 // events are the first lines of the job's log.
 func events(p mlv1.Parsed) []job.Event {
 	line := func(name, text, severity string) job.Event {
@@ -124,6 +145,9 @@ func events(p mlv1.Parsed) []job.Event {
 		line("validating", "Validating job requirements...", "INFO"),
 		line("validated", "Job creation request has been successfully validated.", "INFO"),
 		line("queued", "Job "+string(p.Spec.Key.ID)+" is queued.", "INFO"),
+	}
+	for i, n := range p.Notes {
+		es = append(es, line(fmt.Sprintf("note-%d", i+1), n, "INFO"))
 	}
 	for i, w := range p.Warnings {
 		es = append(es, line(fmt.Sprintf("warning-%d", i+1), w, "WARNING"))

@@ -136,17 +136,19 @@ func (shelf) Stat(_ context.Context, uri string) (job.Package, error) {
 	return job.Package{URI: uri, Generation: 7, Size: 42}, nil
 }
 
+func (shelf) HasBucket(_ context.Context, name string) (bool, error) { return name != "absent", nil }
+
 func rules() mlv1.Rules {
 	return mlv1.Rules{
 		Regions: []string{"us-central1", "europe-west1"},
-		Runtime: func(runtime, python string) ([]string, error) {
+		Runtime: func(runtime, python string) (mlv1.Runtime, error) {
 			switch runtime {
 			case "":
-				return nil, nil
+				return mlv1.Runtime{Python: "3.13", Notes: []string{"The job gets Python 3.13.0."}}, nil
 			case "2.11":
-				return []string{"Runtime version 2.11 runs without its pinned packages."}, nil
+				return mlv1.Runtime{Python: "3.7", Warnings: []string{"Runtime version 2.11 runs without its pinned packages."}}, nil
 			}
-			return nil, fault.Errorf(fault.Invalid, "This server has runtime version 2.11 for Python 3.7.").WithHint("leave --runtime-version out")
+			return mlv1.Runtime{}, fault.Errorf(fault.Invalid, "This server has runtime version 2.11 for Python 3.7.").WithHint("leave --runtime-version out")
 		},
 		Accelerators: func(typ string, n int) error {
 			return fault.Errorf(fault.Invalid, "This server has no %s accelerators; %d requested.", typ, n)

@@ -47,6 +47,7 @@ type Packages interface {
 	// Stat says what is at a gs:// URI; a fault.NotFound or fault.Denied when
 	// it cannot be read.
 	Stat(ctx context.Context, uri string) (job.Package, error)
+	HasBucket(ctx context.Context, name string) (bool, error)
 }
 
 // Options are what the handler is made of.

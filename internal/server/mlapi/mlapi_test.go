@@ -67,6 +67,27 @@ func send(t *testing.T, method, url, body string, header ...string) answer {
 	return a
 }
 
+func TestWhatTheServiceDecidesAndDoubtsIsSaid(t *testing.T) {
+	m, base := start(t)
+	got := send(t, "POST", base+"/v1/projects/demo/jobs", document("j1", `, "jobDir": "gs://absent/j1"`))
+	if in, _ := got.body["trainingInput"].(map[string]any); got.code != 200 || in["pythonVersion"] != "3.13" {
+		t.Errorf("create answers %d %v, want the Python that was chosen", got.code, got.body)
+	}
+	if w := got.header["X-Trainyard-Warning"]; len(w) != 1 || !strings.Contains(w[0], "no bucket gs://absent,") {
+		t.Errorf("warnings are %q, want one that the bucket of the job directory is absent", w)
+	}
+	said := map[string]string{}
+	for _, e := range m.events[job.Key{Project: "demo", ID: "j1"}] {
+		said[e.Severity] = e.Text
+	}
+	if said["INFO"] != "The job gets Python 3.13.0." || !strings.Contains(said["WARNING"], "gs://absent") {
+		t.Errorf("the log says %q", said)
+	}
+	if got := send(t, "POST", base+"/v1/projects/demo/jobs", document("j2", `, "jobDir": "gs://bucket/j2"`)); got.header["X-Trainyard-Warning"] != nil {
+		t.Errorf("a job directory that is there: %q", got.header["X-Trainyard-Warning"])
+	}
+}
+
 func TestAJobsWholeLife(t *testing.T) {
 	m, base := start(t)
 	jobs := base + "/v1/projects/demo/jobs"
@@ -76,7 +97,7 @@ func TestAJobsWholeLife(t *testing.T) {
 	got := send(t, "POST", jobs+"?alt=json", document("j1", `, "enableWebAccess": false, "args": ["--x", "1"], "runtimeVersion": "2.11"`))
 	want := map[string]any{
 		"jobId": "j1", "state": "QUEUED", "etag": "AAAAAAAAAAE=", "createTime": "2026-11-24T10:20:30.123456Z",
-		"trainingInput": map[string]any{"packageUris": []any{"gs://bucket/p.tar.gz"}, "pythonModule": "trainer.task", "region": "us-central1", "args": []any{"--x", "1"}, "runtimeVersion": "2.11"},
+		"trainingInput": map[string]any{"packageUris": []any{"gs://bucket/p.tar.gz"}, "pythonModule": "trainer.task", "region": "us-central1", "args": []any{"--x", "1"}, "runtimeVersion": "2.11", "pythonVersion": "3.7"},
 	}
 	if diff := cmp.Diff(want, got.body); got.code != 200 || diff != "" {
 		t.Fatalf("create answers %d (-want +got):\n%s", got.code, diff)

@@ -26,7 +26,10 @@ type Options struct {
 	Room func(need int64) error
 	// Project is the one that buckets belong to when a request names none.
 	Project string
-	Log     *slog.Logger
+	// Taken says which bucket names the server has another use for; it may be
+	// nil.
+	Taken func(name string) bool
+	Log   *slog.Logger
 }
 
 type api struct{ Options }

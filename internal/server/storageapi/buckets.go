@@ -84,6 +84,9 @@ func (a *api) insertBucket(w http.ResponseWriter, c *call) error {
 	if err := f.apply(&b, false); err != nil {
 		return err
 	}
+	if a.Taken != nil && a.Taken(b.Name) {
+		return fault.Errorf(fault.Invalid, "Invalid bucket name: '%s': this server answers other requests at /%s", b.Name, b.Name).WithHint("choose another name")
+	}
 	b, err := a.Store.CreateBucket(c.Context(), b)
 	if err != nil {
 		return err

@@ -6,6 +6,16 @@ import (
 	"testing"
 )
 
+func TestABucketCannotTakeAPathOfTheServers(t *testing.T) {
+	at := serve(t).URL + "/storage/v1/b"
+	if code, _, body := ask(t, "POST", at, `{"name":"upload"}`); code != 400 || !strings.Contains(body, "/upload") {
+		t.Errorf("a bucket called upload answers %d %s", code, body)
+	}
+	if code, _, body := ask(t, "POST", at, `{"name":"uploads"}`); code != 200 {
+		t.Errorf("a bucket called uploads answers %d %s", code, body)
+	}
+}
+
 // TestBucketFacts: what a client says of a bucket is kept and given back, or
 // refused by its name; never dropped.
 func TestBucketFacts(t *testing.T) {

@@ -38,7 +38,7 @@ func serve(t testing.TB) *httptest.Server {
 	if _, err := s.CreateBucket(t.Context(), bucket.Bucket{Name: "box", Project: "demo"}); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(storageapi.New(storageapi.Options{Store: s, Room: s.Room, Project: "demo", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}))
+	srv := httptest.NewServer(storageapi.New(storageapi.Options{Store: s, Room: s.Room, Project: "demo", Taken: func(name string) bool { return name == "upload" }, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}))
 	t.Cleanup(srv.Close)
 	return srv
 }
