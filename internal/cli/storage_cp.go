@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/trainyard/trainyard/internal/client"
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 type cpOptions struct {
@@ -51,10 +53,9 @@ func newStorageCp(a *App, move bool) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		sources := args[:len(args)-1]
 		if o.ReadStdin {
-			for in := bufio.NewScanner(a.In); in.Scan(); {
-				if line := strings.TrimSpace(in.Text()); line != "" {
-					sources = append(sources, line)
-				}
+			var err error
+			if sources, err = a.readPaths(sources); err != nil {
+				return err
 			}
 		}
 		for _, arg := range sources {
@@ -74,6 +75,21 @@ func newStorageCp(a *App, move bool) *cobra.Command {
 		return runStorageCp(cmd.Context(), o)
 	}
 	return cmd
+}
+
+// readPaths adds the lines of standard input.
+func (a *App) readPaths(paths []string) ([]string, error) {
+	paths = slices.Clip(paths) // what follows in args is not ours
+	in := bufio.NewScanner(a.In)
+	for in.Scan() {
+		if line := strings.TrimSpace(in.Text()); line != "" {
+			paths = append(paths, line)
+		}
+	}
+	if err := in.Err(); err != nil {
+		return nil, fault.Errorf(fault.Invalid, "read standard input: %w", err)
+	}
+	return paths, nil
 }
 
 // copyOptions are what cp, mv and rsync have in common.

@@ -198,10 +198,14 @@ func (o *lsOptions) bucket(b *client.Bucket) error {
 	if !o.Full {
 		return o.line("gs://%s/", b.Name)
 	}
+	labels := labelsText(b.Labels)
+	if labels == "" {
+		labels = "None"
+	}
 	return o.fields("gs://"+b.Name+"/", []string{
 		"Storage Class", b.StorageClass, "Location Type", b.LocationType, "Location Constraint", b.Location,
 		"Versioning Enabled", yesNone(b.Versioning != nil && b.Versioning.Enabled), "Lifecycle Configuration", presentNone(b.Lifecycle != nil),
-		"Labels", labelsText(b.Labels), "Time Created", clock(b.TimeCreated), "Time Updated", clock(b.Updated), "Metageneration", fmt.Sprint(b.Metageneration),
+		"Labels", labels, "Time Created", clock(b.TimeCreated), "Time Updated", clock(b.Updated), "Metageneration", fmt.Sprint(b.Metageneration),
 		"Bucket Policy Only Enabled", "True", "Public Access Prevention", "inherited",
 	}, "ACL", "[]")
 }

@@ -13,17 +13,27 @@ import (
 
 type rmOptions struct {
 	*App
-	URLs                           []place
-	Recursive, Versions, KeepGoing bool
-	cond                           conditionFlags
+	URLs                                      []place
+	Recursive, Versions, KeepGoing, ReadStdin bool
+	cond                                      conditionFlags
 }
 
 func newStorageRm(a *App) *cobra.Command {
 	o := &rmOptions{App: a}
 	cmd := &cobra.Command{
 		Use: "rm URL…", Short: "Remove objects; with -r also all below a prefix, and a bucket with what is in it",
-		Args: atLeastOne("URL"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.ReadStdin {
+				return nil
+			}
+			return atLeastOne("URL")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.ReadStdin {
+				if args, err = a.readPaths(args); err != nil {
+					return err
+				}
+			}
 			if o.URLs, err = remoteLocations(args); err != nil {
 				return err
 			}
@@ -33,6 +43,7 @@ func newStorageRm(a *App) *cobra.Command {
 	recursiveFlag(cmd, &o.Recursive, "also everything below a prefix or in a bucket, in all versions")
 	cmd.Flags().BoolVarP(&o.Versions, "all-versions", "a", false, "noncurrent objects too")
 	cmd.Flags().BoolVarP(&o.KeepGoing, "continue-on-error", "c", false, "go on with the rest whatever fails; the exit status is 1 then")
+	cmd.Flags().BoolVarP(&o.ReadStdin, "read-paths-from-stdin", "I", false, "take URLs from standard input too, one a line")
 	o.cond.register(cmd.Flags())
 	ignored(cmd, "exclude-managed-folders")
 	return cmd
