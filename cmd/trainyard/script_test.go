@@ -38,6 +38,17 @@ func TestScript(t *testing.T) {
 					env.Setenv(name, v)
 				}
 			}
+			// What an agent puts on the path of a job's program.
+			standIns := filepath.Join(env.WorkDir, ".stand-ins")
+			if err := os.Mkdir(standIns, 0o755); err != nil {
+				return err
+			}
+			for _, name := range []string{"gsutil", "gcloud"} {
+				if err := os.Symlink(binary, filepath.Join(standIns, name)); err != nil {
+					return err
+				}
+			}
+			env.Setenv("STANDINS", standIns)
 			examples, err := filepath.Abs("../../examples")
 			if err != nil {
 				return err

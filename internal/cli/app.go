@@ -64,6 +64,8 @@ type App struct {
 	// is.
 	EnsureServer func(ctx context.Context, s config.Settings) (endpoint string, err error)
 
+	gsutil bool // print as gsutil does: this is a stand-in for it
+
 	flags      map[string]string // given flags that are settings
 	configFile string            // --config-file
 

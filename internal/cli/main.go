@@ -18,9 +18,18 @@ func Main(ctx context.Context, args, env []string, stdin io.Reader, stdout, stde
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	a := &App{Streams: newStreams(stdin, stdout, stderr, env), Env: config.Env(env), Programs: p}
+	asGsutil := calledAs(args) == "gsutil"
+	args, say, err := standIn(args)
+	if say != "" {
+		_, _ = io.WriteString(stderr, say+"\n")
+		return 0
+	}
+	a := &App{Streams: newStreams(stdin, stdout, stderr, env), Env: config.Env(env), Programs: p, gsutil: asGsutil}
 	a.EnsureServer = a.ensureServer
 	root := newRoot(a)
+	if err != nil {
+		return report(&a.Streams, err)
+	}
 	root.SetArgs(args[1:])
 	root.SetIn(stdin)
 	root.SetOut(stdout)

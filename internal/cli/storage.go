@@ -1,18 +1,14 @@
 package cli
 
 import (
-	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
@@ -21,25 +17,47 @@ func newStorage(a *App) *cobra.Command {
 		Use: "storage", Short: "Work with gs:// buckets and objects", RunE: group, Args: cobra.ArbitraryArgs,
 		Long: "Work with gs:// buckets and objects.\n\nIn a gs:// URL that is read, * stands for anything but a slash, ** for anything,\n? for one character and [a-z] for one of a set.",
 	}
-	cmd.AddCommand(newStorageCp(a, false), newStorageCp(a, true), newStorageLs(a), newStorageCat(a), newStorageRm(a), newBuckets(a))
+	cmd.AddCommand(
+		newStorageCp(a, false), newStorageCp(a, true), newStorageRsync(a), newStorageLs(a), newStorageCat(a), newStorageRm(a),
+		newStorageDu(a), newStorageHash(a), newObjects(a), newBuckets(a),
+	)
 	return cmd
 }
 
 // place is a place that a command line names: an object or a prefix in a
 // bucket, a file, or - for standard input and output.
 type place struct {
-	Bucket string // empty for a local path
-	Name   string // object name or prefix, or the local path
+	Bucket     string // empty for a local path
+	Name       string // object name or prefix, or the local path
+	Generation int64  // of an object; 0 for the live one
 }
 
 func (l place) remote() bool { return l.Bucket != "" }
 
+// std is standard input or output.
+func (l place) std() bool { return !l.remote() && l.Name == "-" }
+
 func (l place) String() string {
-	if l.remote() {
-		return "gs://" + l.Bucket + "/" + l.Name
+	switch {
+	case !l.remote():
+		return l.Name
+	case l.Generation != 0:
+		return fmt.Sprintf("gs://%s/%s#%d", l.Bucket, l.Name, l.Generation)
 	}
-	return l.Name
+	return "gs://" + l.Bucket + "/" + l.Name
 }
+
+func (l place) generation() string { return strconv.FormatInt(l.Generation, 10) }
+
+// url is a place as it is shown to people: files as file:// URLs.
+func (l place) url() string {
+	if l.remote() || l.std() {
+		return l.String()
+	}
+	return "file://" + filepath.ToSlash(l.Name)
+}
+
+var versioned = regexp.MustCompile(`(?s)\A(.+)#([0-9]{1,18})\z`)
 
 // parseLocation reads a command-line word. Only gs://bucket/… is remote.
 func parseLocation(s string) (place, error) {
@@ -59,7 +77,12 @@ func parseLocation(s string) (place, error) {
 	if bucket == "" {
 		return place{}, usagef("%q names no bucket", s).withHint("a URL is gs://BUCKET/OBJECT")
 	}
-	return place{Bucket: bucket, Name: name}, nil
+	l := place{Bucket: bucket, Name: name}
+	if m := versioned.FindStringSubmatch(name); m != nil {
+		l.Name = m[1]
+		l.Generation, _ = strconv.ParseInt(m[2], 10, 64) // at most 18 digits
+	}
+	return l, nil
 }
 
 // remoteLocation is parseLocation for commands that work on gs:// only.
@@ -69,6 +92,18 @@ func remoteLocation(s string) (place, error) {
 		return l, usagef("%q is not a gs:// URL", s).withHint("a URL is gs://BUCKET/OBJECT")
 	}
 	return l, err
+}
+
+func remoteLocations(args []string) ([]place, error) {
+	var all []place
+	for _, arg := range args {
+		l, err := remoteLocation(arg)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
 }
 
 // wild reports whether a name has a wildcard, and where the part before it ends.
@@ -113,139 +148,35 @@ func glob(name string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// item is one file or object that a command works on. Rel is its path below
-// what the command line named.
-type item struct {
-	place
-	Rel    string
-	Object *client.Object // nil for a file
-	Size   int64
+// missingBucket says how to make the bucket that a listing did not find.
+func missingBucket(err error, bucket string) error {
+	if fault.Is(err, fault.NotFound) {
+		return fault.Errorf(fault.NotFound, "gs://%s bucket does not exist", bucket).WithHint("make it with: trainyard storage buckets create gs://%s", bucket)
+	}
+	return err
 }
 
-// expand finds what a source names. Directories and prefixes need recursive.
-func expand(ctx context.Context, c *client.Client, src place, recursive bool) ([]item, error) {
-	if !src.remote() {
-		return expandLocal(src, recursive)
-	}
-	var items []item
-	add := func(o *client.Object, base string) error {
-		items = append(items, item{place{src.Bucket, o.Name}, strings.TrimPrefix(o.Name, base), o, int64(o.Size)})
+func atLeastOne(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("argument %s: Must be specified.", name).withHint("see: %s --help", cmd.CommandPath())
+		}
 		return nil
 	}
-	if fixed, ok := wild(src.Name); ok {
-		re, err := glob(src.Name)
-		if err != nil {
-			return nil, err
-		}
-		base := fixed[:strings.LastIndexByte(fixed, '/')+1]
-		tree, err := glob(strings.TrimSuffix(src.Name, "/") + "/**")
-		if err != nil {
-			return nil, err
-		}
-		err = c.EachObject(ctx, src.Bucket, fixed, "", func(o *client.Object) error {
-			switch {
-			case re.MatchString(o.Name):
-				if strings.Contains(src.Name, "**") {
-					return add(o, base)
-				}
-				return add(o, o.Name[:strings.LastIndexByte(o.Name, '/')+1])
-			case recursive && tree.MatchString(o.Name):
-				return add(o, base)
-			}
-			return nil
-		})
-		if err = missingBucket(err, src.Bucket); err == nil && len(items) == 0 {
-			err = fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", src)
-		}
-		return items, err
-	}
-	if src.Name != "" && !strings.HasSuffix(src.Name, "/") {
-		o, err := c.Stat(ctx, src.Bucket, src.Name)
-		if err == nil {
-			return []item{{src, path.Base(src.Name), o, int64(o.Size)}}, nil
-		}
-		if !fault.Is(err, fault.NotFound) {
-			return nil, err
-		}
-	}
-	prefix := src.Name
-	if prefix != "" && !strings.HasSuffix(prefix, "/") {
-		prefix += "/"
-	}
-	base := prefix[:strings.LastIndexByte(strings.TrimSuffix(prefix, "/"), '/')+1]
-	err := c.EachObject(ctx, src.Bucket, prefix, "", func(o *client.Object) error { return add(o, base) })
-	switch {
-	case err != nil:
-		return nil, missingBucket(err, src.Bucket)
-	case len(items) == 0 && !(recursive && src.Name == ""):
-		return nil, fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", src)
-	case !recursive:
-		return nil, fault.Errorf(fault.Invalid, "%s is a prefix with %d objects, not an object", src, len(items)).WithHint("add -r to take all of them")
-	}
-	return items, nil
 }
 
-func expandLocal(src place, recursive bool) ([]item, error) {
-	if src.Name == "-" {
-		return []item{{place: src, Rel: "-", Size: -1}}, nil
-	}
-	info, err := os.Stat(src.Name)
-	if err != nil {
-		if names, _ := filepath.Glob(src.Name); len(names) > 0 {
-			var all []item
-			for _, n := range names {
-				items, err := expandLocal(place{Name: n}, recursive)
-				if err != nil {
-					return nil, err
-				}
-				all = append(all, items...)
-			}
-			return all, nil
-		}
-		return nil, fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", src.Name)
-	}
-	if !info.IsDir() {
-		return []item{{place: src, Rel: filepath.Base(src.Name), Size: info.Size()}}, nil
-	}
-	if !recursive {
-		return nil, fault.Errorf(fault.Invalid, "%s is a directory", src.Name).WithHint("add -r to copy what is in it")
-	}
-	abs, err := filepath.Abs(src.Name)
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "%w", err)
-	}
-	var items []item
-	err = filepath.WalkDir(abs, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := os.Stat(p) // links are followed, as a copy of what they show
-		if err != nil || !info.Mode().IsRegular() {
-			return err
-		}
-		rel, err := filepath.Rel(filepath.Dir(abs), p)
-		items = append(items, item{place: place{Name: p}, Rel: filepath.ToSlash(rel), Size: info.Size()})
-		return err
-	})
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "read %s: %w", src.Name, err)
-	}
-	if len(items) == 0 {
-		return nil, fault.Errorf(fault.NotFound, "%s has no files in it", src.Name)
-	}
-	return items, nil
+// recursiveFlag is -r, and -R, which is the same.
+func recursiveFlag(cmd *cobra.Command, to *bool, help string) {
+	cmd.Flags().BoolVarP(to, "recursive", "r", false, help)
+	cmd.Flags().BoolVarP(to, "R", "R", false, "the same as -r")
+	_ = cmd.Flags().MarkHidden("R")
 }
 
-// bytesOf writes a size for people: 1.5MiB.
-func bytesOf(n int64) string {
-	units := []string{"B", "kiB", "MiB", "GiB", "TiB"}
-	f, u := float64(n), 0
-	for f >= 1024 && u < len(units)-1 {
-		f /= 1024
-		u++
+// ignored takes flags of the original that change nothing here.
+func ignored(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		cmd.Flags().String(name, "", "accepted and ignored")
+		cmd.Flags().Lookup(name).NoOptDefVal = "true"
+		_ = cmd.Flags().MarkHidden(name)
 	}
-	if u == 0 {
-		return fmt.Sprintf("%dB", n)
-	}
-	return fmt.Sprintf("%.1f%s", f, units[u])
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,201 +10,275 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trainyard/trainyard/internal/client"
-	"github.com/trainyard/trainyard/internal/fault"
 )
 
+type lsOptions struct {
+	*App
+	URLs                                     []place
+	Long, Full, Recursive, Versions, Buckets bool
+	ETag, Readable, Directory                bool
+
+	objects, bytes int64
+	lines          bool // something has been printed
+}
+
 func newStorageLs(a *App) *cobra.Command {
-	var long, recursive bool
+	o := &lsOptions{App: a}
 	cmd := &cobra.Command{
 		Use: "ls [URL…]", Short: "List buckets, or what is in one",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runStorageLs(cmd.Context(), a, args, long, recursive)
+			if len(args) == 1 && args[0] == "gs://" {
+				args = nil
+			}
+			var err error
+			if o.URLs, err = remoteLocations(args); err != nil {
+				return err
+			}
+			if o.Full && o.Long {
+				return usagef("argument --full: At most one of --full | --long can be specified.")
+			}
+			return runStorageLs(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVarP(&long, "long", "l", false, "with size in bytes and time of the last change")
-	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "everything below, not only the first level")
+	f := cmd.Flags()
+	f.BoolVarP(&o.Long, "long", "l", false, "with size in bytes and time of the last change")
+	f.BoolVarP(&o.Full, "full", "L", false, "with all that is known")
+	recursiveFlag(cmd, &o.Recursive, "everything below, not only the first level")
+	f.BoolVarP(&o.Versions, "all-versions", "a", false, "noncurrent objects too, with their generations")
+	f.BoolVarP(&o.Buckets, "buckets", "b", false, "the buckets themselves, not what is in them")
+	f.BoolVarP(&o.ETag, "etag", "e", false, "with -l, the ETag too")
+	f.BoolVar(&o.Readable, "readable-sizes", false, "sizes as people write them")
+	f.BoolVarP(&o.Directory, "directory", "d", false, "prefixes themselves, not what is in them")
+	_ = f.MarkHidden("directory")
+	ignored(cmd, "exhaustive", "fetch-encrypted-object-hashes")
 	return cmd
 }
 
-func runStorageLs(ctx context.Context, a *App, args []string, long, recursive bool) error {
-	s, c, err := a.connected(ctx)
+func runStorageLs(ctx context.Context, o *lsOptions) error {
+	s, c, err := o.connected(ctx)
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 || len(args) == 1 && args[0] == "gs://" {
-		return c.EachBucket(ctx, s.Project, "", func(b *client.Bucket) error {
-			_, err := fmt.Fprintf(a.Out, "gs://%s/\n", b.Name)
-			return err
-		})
+	if len(o.URLs) == 0 {
+		return c.EachBucket(ctx, s.Project, "", o.bucket)
 	}
-	var objects, total int64
-	show := func(o *client.Object) error {
-		url := "gs://" + o.Bucket + "/" + o.Name
-		if o.Updated == "" { // a prefix
-			if long {
-				url = strings.Repeat(" ", 33) + url
+	if o.Buckets {
+		for _, l := range o.URLs {
+			b, err := c.Bucket(ctx, l.Bucket)
+			if err == nil {
+				err = o.bucket(b)
 			}
-			_, err := fmt.Fprintln(a.Out, url)
-			return err
-		}
-		objects++
-		total += int64(o.Size)
-		if long {
-			t, _ := time.Parse(time.RFC3339, o.Updated)
-			url = fmt.Sprintf("%10d  %s  %s", o.Size, t.UTC().Format("2006-01-02T15:04:05Z"), url)
-		}
-		_, err := fmt.Fprintln(a.Out, url)
-		return err
-	}
-	for _, arg := range args {
-		l, err := remoteLocation(arg)
-		if err != nil {
-			return err
-		}
-		if err := list(ctx, c, l, recursive, show); err != nil {
-			return err
-		}
-	}
-	if long {
-		_, err = fmt.Fprintf(a.Out, "TOTAL: %d objects, %d bytes (%s)\n", objects, total, bytesOf(total))
-	}
-	return err
-}
-
-// list gives fn what ls shows for a URL: the object, or the first level below
-// the prefix, or all of it.
-func list(ctx context.Context, c *client.Client, l place, recursive bool, fn func(*client.Object) error) error {
-	if _, ok := wild(l.Name); ok {
-		items, err := expand(ctx, c, l, recursive)
-		for _, it := range items {
-			if err := fn(it.Object); err != nil {
-				return err
-			}
-		}
-		return err
-	}
-	found := false
-	if l.Name != "" && !strings.HasSuffix(l.Name, "/") {
-		o, err := c.Stat(ctx, l.Bucket, l.Name)
-		switch {
-		case err == nil:
-			found = true
-			if err := fn(o); err != nil {
-				return err
-			}
-		case !fault.Is(err, fault.NotFound):
-			return err
-		}
-	}
-	prefix, delimiter := l.Name, "/"
-	if prefix != "" && !strings.HasSuffix(prefix, "/") {
-		prefix += "/"
-	}
-	if recursive {
-		delimiter = ""
-	}
-	err := c.EachObject(ctx, l.Bucket, prefix, delimiter, func(o *client.Object) error {
-		found = true
-		return fn(o)
-	})
-	if err = missingBucket(err, l.Bucket); err == nil && !found && l.Name != "" {
-		err = fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", l)
-	}
-	return err
-}
-
-func newStorageCat(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use: "cat URL…", Short: "Print objects",
-		Args: atLeastOne("URL"),
-		RunE: func(cmd *cobra.Command, args []string) error { return runStorageCat(cmd.Context(), a, args) },
-	}
-}
-
-func runStorageCat(ctx context.Context, a *App, args []string) error {
-	_, c, err := a.connected(ctx)
-	if err != nil {
-		return err
-	}
-	for _, arg := range args {
-		l, err := remoteLocation(arg)
-		if err != nil {
-			return err
-		}
-		items, err := expand(ctx, c, l, false)
-		if err != nil {
-			return err
-		}
-		for _, it := range items {
-			body, _, err := c.ReadObject(ctx, it.Bucket, it.Name)
 			if err != nil {
-				return err
+				return missingBucket(err, l.Bucket)
 			}
-			_, err = io.Copy(a.Out, body)
-			if err := errors.Join(err, body.Close()); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func newStorageRm(a *App) *cobra.Command {
-	var recursive bool
-	cmd := &cobra.Command{
-		Use: "rm URL…", Short: "Remove objects; with -r also all below a prefix, and a bucket with what is in it",
-		Args: atLeastOne("URL"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return runStorageRm(cmd.Context(), a, args, recursive)
-		},
-	}
-	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "also everything below a prefix or in a bucket")
-	return cmd
-}
-
-func runStorageRm(ctx context.Context, a *App, args []string, recursive bool) error {
-	s, c, err := a.connected(ctx)
-	if err != nil {
-		return err
-	}
-	for _, arg := range args {
-		l, err := remoteLocation(arg)
-		if err != nil {
-			return err
-		}
-		if l.Name == "" && !recursive {
-			return fault.Errorf(fault.Invalid, "%s is a bucket, not an object", arg).WithHint("add -r to remove it with all that is in it, or use `storage buckets delete` for an empty one")
-		}
-		items, err := expand(ctx, c, l, recursive)
-		if err != nil {
-			return err
-		}
-		for _, it := range items {
-			if !s.Quiet {
-				a.Say("Removing %s...", it)
-			}
-			if err := c.DeleteObject(ctx, it.Bucket, it.Name, 0); err != nil && !fault.Is(err, fault.NotFound) {
-				return err
-			}
-		}
-		if l.Name == "" {
-			if !s.Quiet {
-				a.Say("Removing gs://%s/...", l.Bucket)
-			}
-			if err := c.DeleteBucket(ctx, l.Bucket); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func atLeastOne(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usagef("argument %s: Must be specified.", name).withHint("see: %s --help", cmd.CommandPath())
 		}
 		return nil
 	}
+	err = eachNamed(ctx, c, o.URLs, o.Recursive, o.Versions, func(l place, n named) error {
+		_, wildcard := wild(l.Name)
+		for _, obj := range n.objects {
+			if err := o.object(obj); err != nil {
+				return err
+			}
+		}
+		for _, lv := range n.levels {
+			var err error
+			switch {
+			case o.Directory && lv.prefix != "":
+				err = o.prefix(lv)
+			case o.Recursive:
+				err = o.deep(lv, !o.gsutil || lv.prefix != "")
+			default:
+				err = o.flat(lv, wildcard)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if o.Long || o.Full {
+		fmt.Fprintf(o.Out, "TOTAL: %d objects, %d bytes (%s)\n", o.objects, o.bytes, o.size(o.bytes))
+	}
+	return err
+}
+
+func (o *lsOptions) line(format string, args ...any) error {
+	o.lines = true
+	_, err := fmt.Fprintf(o.Out, format+"\n", args...)
+	return err
+}
+
+func (o *lsOptions) heading(l *level) error {
+	if o.lines {
+		if err := o.line(""); err != nil {
+			return err
+		}
+	}
+	return o.line("%s:", l.url())
+}
+
+func (o *lsOptions) flat(l *level, heading bool) error {
+	if heading {
+		if err := o.heading(l); err != nil {
+			return err
+		}
+	}
+	for _, obj := range l.objects {
+		if err := o.object(obj); err != nil {
+			return err
+		}
+	}
+	for _, b := range l.below {
+		if err := o.prefix(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *lsOptions) deep(l *level, heading bool) error {
+	if err := o.flat(&level{bucket: l.bucket, prefix: l.prefix, objects: l.objects}, heading); err != nil {
+		return err
+	}
+	for _, b := range l.below {
+		if err := o.deep(b, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *lsOptions) prefix(l *level) error {
+	indent := 0
+	if o.Long {
+		indent = 34
+	}
+	return o.line("%s%s", strings.Repeat(" ", indent), l.url())
+}
+
+func (o *lsOptions) object(obj *client.Object) error {
+	o.objects++
+	o.bytes += int64(obj.Size)
+	url := place{Bucket: obj.Bucket, Name: obj.Name}
+	if o.Versions {
+		url.Generation = obj.Generation
+	}
+	switch {
+	case o.Full:
+		return o.fields(url.String(), objectFields(obj), "ACL", "[]")
+	case !o.Long:
+		return o.line("%s", url)
+	}
+	more := ""
+	if o.Versions {
+		more = fmt.Sprintf("  metageneration=%d", obj.Metageneration)
+	}
+	if o.ETag {
+		more = "  etag=" + obj.Etag + more
+	}
+	size := fmt.Sprint(obj.Size)
+	if o.Readable {
+		size = o.size(int64(obj.Size))
+	}
+	return o.line("%10s  %s  %s%s", size, clock(obj.TimeCreated), url, more)
+}
+
+// clock cuts a time to seconds.
+func clock(t string) string {
+	at, err := time.Parse(time.RFC3339, t)
+	if err != nil {
+		return t
+	}
+	return at.UTC().Format("2006-01-02T15:04:05Z")
+}
+
+func (o *lsOptions) bucket(b *client.Bucket) error {
+	if !o.Full {
+		return o.line("gs://%s/", b.Name)
+	}
+	labels := labelsText(b.Labels)
+	if labels == "" {
+		labels = "None"
+	}
+	return o.fields("gs://"+b.Name+"/", []string{
+		"Storage Class", b.StorageClass, "Location Type", b.LocationType, "Location Constraint", b.Location,
+		"Versioning Enabled", yesNone(b.Versioning != nil && b.Versioning.Enabled), "Lifecycle Configuration", presentNone(b.Lifecycle != nil),
+		"Labels", labels, "Time Created", clock(b.TimeCreated), "Time Updated", clock(b.Updated), "Metageneration", fmt.Sprint(b.Metageneration),
+		"Bucket Policy Only Enabled", "True", "Public Access Prevention", "inherited",
+	}, "ACL", "[]")
+}
+
+func yesNone(yes bool) string {
+	if yes {
+		return "True"
+	}
+	return "None"
+}
+
+func presentNone(there bool) string {
+	if there {
+		return "Present"
+	}
+	return "None"
+}
+
+// fields prints a heading and names with values.
+func (o *lsOptions) fields(heading string, pairs []string, more ...string) error {
+	o.lines = true
+	return printFields(o.Out, o.gsutil, heading, append(pairs, more...))
+}
+
+func printFields(w io.Writer, gsutil bool, heading string, pairs []string) error {
+	if _, err := fmt.Fprintf(w, "%s:\n", heading); err != nil {
+		return err
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		name, value := pairs[i], pairs[i+1]
+		form := "  %-28s %s\n"
+		if gsutil {
+			form = "    %-23s %s\n"
+			if name, value = gsutilField(name, value); name == "" {
+				continue
+			}
+		}
+		if _, err := fmt.Fprintf(w, form, name+":", value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// objectFields are names and values of what is known of an object.
+func objectFields(o *client.Object) []string {
+	var f []string
+	add := func(name, value string) {
+		if value != "" {
+			f = append(f, name, value)
+		}
+	}
+	add("Creation Time", clock(o.TimeCreated))
+	add("Update Time", clock(o.Updated))
+	add("Storage Class Update Time", clock(o.TimeStorageClassUpdated))
+	add("Storage Class", o.StorageClass)
+	add("Cache-Control", o.CacheControl)
+	add("Content-Disposition", o.ContentDisposition)
+	add("Content-Encoding", o.ContentEncoding)
+	add("Content-Language", o.ContentLanguage)
+	add("Content-Length", fmt.Sprint(o.Size))
+	add("Content-Type", o.ContentType)
+	if o.ComponentCount > 0 {
+		add("Component-Count", fmt.Sprint(o.ComponentCount))
+	}
+	if o.TimeDeleted != "" {
+		add("Noncurrent Time", clock(o.TimeDeleted))
+	}
+	add("Additional Properties", labelsText(o.Metadata))
+	add("Hash (CRC32C)", o.Crc32c)
+	add("Hash (MD5)", o.Md5Hash)
+	add("ETag", o.Etag)
+	add("Generation", fmt.Sprint(o.Generation))
+	add("Metageneration", fmt.Sprint(o.Metageneration))
+	return f
 }

@@ -20,7 +20,7 @@ import (
 type storage struct{ *client.Client }
 
 func (s storage) Stat(ctx context.Context, bucket, object string) (int64, []byte, error) {
-	there, err := s.Client.Stat(ctx, bucket, object)
+	there, err := s.Client.Stat(ctx, bucket, object, 0)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -82,7 +82,7 @@ func (o *submitOptions) ensureBucket(ctx context.Context, c *client.Client, s co
 	case s.Quiet || !o.Ask("Bucket gs://"+bucket+" does not exist. Make it?"):
 		return stage.NoBucket(bucket)
 	}
-	_, err = c.CreateBucket(ctx, s.Project, bucket, "")
+	_, err = c.CreateBucket(ctx, s.Project, bucket, nil)
 	return err
 }
 

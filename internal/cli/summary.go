@@ -39,13 +39,13 @@ func (o *describeOptions) summary(j client.Job) error {
 		return err
 	}
 	var b strings.Builder
-	facts(&b, "", "Job Overview", overview, doc)
+	oneRow(&b, "", "Job Overview", overview, doc)
 	for _, part := range []struct {
 		title, in string
 		columns   []column
 	}{{"Training Input Summary", "trainingInput", inputs}, {"Training Output Summary", "trainingOutput", outputs}} {
 		if m, ok := doc.(map[string]any)[part.in].(map[string]any); ok && len(m) > 0 {
-			facts(&b, nested, part.title, part.columns, m)
+			oneRow(&b, nested, part.title, part.columns, m)
 		}
 	}
 	if rows := trialRows(doc); len(rows) > 0 {
@@ -58,8 +58,8 @@ func (o *describeOptions) summary(j client.Job) error {
 // nested is how far the tables below the first are set in.
 const nested = "    "
 
-// facts draws a table of one row.
-func facts(b *strings.Builder, indent, title string, columns []column, doc any) {
+// oneRow draws a table of one row.
+func oneRow(b *strings.Builder, indent, title string, columns []column, doc any) {
 	var head, row []string
 	for _, c := range columns {
 		if v := get(doc, c.path); v != "" || !c.optional {

@@ -112,7 +112,7 @@ func drive(t *testing.T, stored *bytes.Buffer, requests *int, spoil func(n int) 
 		case q.Get("uploadType") == "multipart":
 			_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 			parts := multipart.NewReader(r.Body, params["boundary"])
-			var meta struct{ Md5Hash string }
+			var meta struct{ Crc32c string }
 			p, err := parts.NextPart()
 			if err != nil {
 				t.Error(err)
@@ -125,8 +125,10 @@ func drive(t *testing.T, stored *bytes.Buffer, requests *int, spoil func(n int) 
 				return
 			}
 			_, _ = io.Copy(stored, p)
-			if sum := md5.Sum(stored.Bytes()); meta.Md5Hash != base64.StdEncoding.EncodeToString(sum[:]) {
-				t.Errorf("the digest sent is %q", meta.Md5Hash)
+			sums := NewSums(true)
+			_, _ = sums.Write(stored.Bytes())
+			if meta.Crc32c != sums.CRC32C() {
+				t.Errorf("the digest sent is %q", meta.Crc32c)
 			}
 		case q.Get("uploadType") == "resumable":
 			w.Header().Set("Location", "http://"+r.Host+"/session")

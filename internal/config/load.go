@@ -108,6 +108,11 @@ func defaultDataDir(env Env) string {
 	return filepath.Join(base(env, "XDG_DATA_HOME", "LOCALAPPDATA", ".local/share"), "trainyard")
 }
 
+// StateDir is where the command line remembers what it has begun.
+func StateDir(env Env) string {
+	return filepath.Join(base(env, "XDG_STATE_HOME", "LOCALAPPDATA", ".local/state"), "trainyard")
+}
+
 // base is a folder as the XDG directory specification has it: a relative value
 // does not count.
 func base(env Env, xdg, windows, under string) string {

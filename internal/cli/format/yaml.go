@@ -68,6 +68,10 @@ func node(v any) *yaml.Node {
 // unlike matches texts that a YAML reader could take for something else.
 var unlike = regexp.MustCompile(`^(?:[-+.]?[0-9].*|[-+]?\.(?:inf|nan)|~|null|true|false|yes|no|on|off)$`)
 
+// plainTime matches times whose offset has no colon, which YAML takes for
+// texts.
+var plainTime = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[-+][0-9]{4}$`)
+
 // text is a string in the lightest style that reads back as the same string.
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
@@ -80,6 +84,7 @@ func text(s string) *yaml.Node {
 		if strings.HasPrefix(s, " ") || strings.HasPrefix(s, "\n") || strings.Contains(s, " \n") {
 			n.Style = yaml.DoubleQuotedStyle
 		}
+	case plainTime.MatchString(s):
 	case s == "" || unlike.MatchString(strings.ToLower(s)):
 		n.Style = yaml.SingleQuotedStyle
 	}

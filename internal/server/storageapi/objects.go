@@ -328,6 +328,9 @@ func (a *api) compose(w http.ResponseWriter, c *call, cond bucket.Conditions) er
 	if err := body.Destination.put(&put); err != nil {
 		return err
 	}
+	// gcloud repeats the facts of the first source, with its checksums, which are
+	// not those of the whole.
+	put.WantMD5, put.WantCRC32C = nil, nil
 	put.Bucket, put.Name = c.bucket, c.name
 	var sources []bucket.Source
 	for _, s := range body.SourceObjects {
