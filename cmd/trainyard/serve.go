@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -72,9 +74,16 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		return err
 	}
 	defer objects.Close()
-	_, err = objects.CreateBucket(ctx, bucket.Bucket{Name: s.DefaultBucket, Project: s.Project})
-	if err != nil && !fault.Is(err, fault.Conflict) {
-		return fmt.Errorf("make the default bucket: %w", err)
+	buckets, closeBuckets, err := openBuckets(ctx, dir, s, objects, log)
+	if err != nil {
+		return err
+	}
+	defer closeBuckets()
+	if !slices.ContainsFunc(s.Buckets, func(b string) bool { return strings.HasPrefix(b, s.DefaultBucket+"=") }) {
+		_, err = objects.CreateBucket(ctx, bucket.Bucket{Name: s.DefaultBucket, Project: s.Project})
+		if err != nil && !fault.Is(err, fault.Conflict) {
+			return fmt.Errorf("make the default bucket: %w", err)
+		}
 	}
 	pythons, err := pyenv.Open(filepath.Join(dir, "environments"), environments(s, os.Environ(), log))
 	if err != nil {
@@ -124,13 +133,13 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		},
 	}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs}, Packages: packages{objects}, Rules: rules, Polled: polls.UpTo, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs}, Packages: packages{buckets}, Rules: rules, Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
 			}}),
 		Logging: logapi.New(polls, log),
-		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, Project: s.Project, Log: log}),
+		Storage: storageapi.New(storageapi.Options{Store: buckets, Room: objects.Room, Project: s.Project, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: jobs, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,

@@ -33,6 +33,9 @@ var arrows = map[string][]string{
 	"internal/logs":                  {"internal/job", "internal/fault"},
 	"internal/bucket":                {"internal/fault"},
 	"internal/bucket/disk":           {"internal/bucket", "internal/fault"},
+	"internal/bucket/cloud":          {"internal/bucket", "internal/fault"},
+	"internal/bucket/cloud/s3":       {"internal/bucket/cloud", "internal/fault"},
+	"internal/bucket/route":          {"internal/bucket", "internal/fault"},
 	"internal/bucket/buckettest":     {"internal/bucket", "internal/fault"},
 	"internal/store":                 {"internal/job", "internal/fault"},
 	"internal/store/storetest":       {"internal/store", "internal/job", "internal/fault"},
@@ -61,6 +64,7 @@ var arrows = map[string][]string{
 var onlyIn = map[string][]string{
 	"modernc.org/sqlite":               {"internal/store", "internal/bucket/disk"},
 	"database/sql":                     {"internal/store", "internal/store/storetest", "internal/bucket/disk"},
+	"github.com/minio/minio-go":        {"internal/bucket/cloud/s3"},
 	"github.com/spf13/cobra":           {"internal/cli"},
 	"google.golang.org/api/ml/v1":      {"internal/mlv1", "internal/server/mlapi", "internal/client", "internal/cli"},
 	"google.golang.org/api/storage/v1": {"internal/client", "internal/cli"},

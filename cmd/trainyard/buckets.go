@@ -1,0 +1,72 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/trainyard/trainyard/internal/bucket"
+	"github.com/trainyard/trainyard/internal/bucket/cloud"
+	"github.com/trainyard/trainyard/internal/bucket/cloud/s3"
+	"github.com/trainyard/trainyard/internal/bucket/disk"
+	"github.com/trainyard/trainyard/internal/bucket/route"
+	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/fault"
+)
+
+// openBuckets is the store that serves every bucket: those that the settings
+// put into a cloud from there, the others from disk. No cloud is asked yet: one
+// that is away keeps neither the server nor the other buckets from working.
+func openBuckets(ctx context.Context, dir string, s config.Settings, objects *disk.Store, log *slog.Logger) (store bucket.Store, closeStore func(), err error) {
+	rules, err := route.Parse(s.Buckets)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(rules) == 0 {
+		return objects, func() {}, nil
+	}
+	spool, err := disk.Open(ctx, filepath.Join(dir, "spool"), log)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			spool.Close()
+		}
+	}()
+	bodies := filepath.Join(dir, "spool", "bodies")
+	if err := os.MkdirAll(bodies, 0o700); err != nil {
+		return nil, nil, fault.Errorf(fault.Invalid, "cannot make the folder for bodies on their way to a cloud: %w", err)
+	}
+	routes := &route.Store{Disk: objects}
+	for _, r := range rules {
+		if r.Exact() {
+			if r.Name == s.DefaultBucket {
+				log.Info("the default bucket is kept in a cloud", "bucket", r.Name, "place", r.Place.String())
+			}
+			if _, err := objects.Bucket(ctx, r.Name); err == nil && r.Name != s.DefaultBucket {
+				log.Warn("a bucket on the disk is hidden by the one in the cloud", "bucket", r.Name, "place", r.Place.String())
+			}
+			if _, err := cloud.Know(ctx, spool, bucket.Bucket{Name: r.Name, Project: s.Project}); err != nil {
+				return nil, nil, err
+			}
+		}
+		routes.Ways = append(routes.Ways, route.Way{Rule: r, Store: driver(r, spool, bodies)})
+	}
+	return routes, func() { spool.Close() }, nil
+}
+
+// driver is the one for a rule's place.
+func driver(r route.Rule, spool bucket.Store, bodies string) bucket.Store {
+	return cloud.New(cloud.Options{Spool: spool, Dir: bodies, Place: func(_ context.Context, name string) (cloud.Service, string, error) {
+		p, ok := r.At(name)
+		if !ok {
+			return nil, "", bucket.NoBucket(name)
+		}
+		svc, err := s3.New(s3.Options{For: name, Container: p.Container, Endpoint: p.Options["endpoint"], Region: p.Options["region"]})
+		return svc, p.Prefix, err
+	}})
+}
