@@ -9,6 +9,7 @@ package s3
 
 import (
 	"context"
+	"crypto/md5"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -250,7 +251,12 @@ func (s *Service) putParts(ctx context.Context, e cloud.Entry, c *cloud.Content,
 	for number, offset := 1, int64(0); offset < c.Size; number, offset = number+1, offset+size {
 		group.Go(func() error {
 			n := min(size, c.Size-offset)
-			p, err := s.c.PutObjectPart(gctx, s.name, e.Key, id, number, io.NewSectionReader(c.File, offset, n), n, minio.PutObjectPartOptions{})
+			sum := md5.New() // for S3 to check; of a file that was just written
+			if _, err := io.Copy(sum, io.NewSectionReader(c.File, offset, n)); err != nil {
+				return err
+			}
+			p, err := s.c.PutObjectPart(gctx, s.name, e.Key, id, number, io.NewSectionReader(c.File, offset, n), n,
+				minio.PutObjectPartOptions{Md5Base64: base64.StdEncoding.EncodeToString(sum.Sum(nil)), DisableContentSha256: true})
 			mu.Lock()
 			defer mu.Unlock()
 			done = append(done, minio.CompletePart{PartNumber: number, ETag: p.ETag})
