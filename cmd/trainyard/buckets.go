@@ -10,6 +10,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/cloud"
+	"github.com/trainyard/trainyard/internal/bucket/cloud/gcs"
 	"github.com/trainyard/trainyard/internal/bucket/cloud/s3"
 	"github.com/trainyard/trainyard/internal/bucket/disk"
 	"github.com/trainyard/trainyard/internal/bucket/route"
@@ -61,10 +62,23 @@ func openBuckets(ctx context.Context, dir string, s config.Settings, objects *di
 
 // driver is the one for a rule's place.
 func driver(r route.Rule, spool bucket.Store, bodies string) bucket.Store {
-	return cloud.New(cloud.Options{Spool: spool, Dir: bodies, Place: func(_ context.Context, name string) (cloud.Service, string, error) {
+	at := func(name string) (route.Place, error) {
 		p, ok := r.At(name)
 		if !ok {
-			return nil, "", bucket.NoBucket(name)
+			return p, bucket.NoBucket(name)
+		}
+		return p, nil
+	}
+	if r.Place.Scheme == "gs" {
+		return gcs.New(gcs.Options{Spool: spool, Dir: bodies, Endpoint: r.Place.Options["endpoint"], Place: func(name string) (string, string, error) {
+			p, err := at(name)
+			return p.Container, p.Prefix, err
+		}})
+	}
+	return cloud.New(cloud.Options{Spool: spool, Dir: bodies, Place: func(_ context.Context, name string) (cloud.Service, string, error) {
+		p, err := at(name)
+		if err != nil {
+			return nil, "", err
 		}
 		svc, err := s3.New(s3.Options{For: name, Container: p.Container, Endpoint: p.Options["endpoint"], Region: p.Options["region"]})
 		return svc, p.Prefix, err

@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"internal/bucket/disk":           {"internal/bucket", "internal/fault"},
 	"internal/bucket/cloud":          {"internal/bucket", "internal/fault"},
 	"internal/bucket/cloud/s3":       {"internal/bucket/cloud", "internal/fault"},
+	"internal/bucket/cloud/gcs":      {"internal/bucket", "internal/bucket/cloud", "internal/fault"},
 	"internal/bucket/route":          {"internal/bucket", "internal/fault"},
 	"internal/bucket/buckettest":     {"internal/bucket", "internal/fault"},
 	"internal/store":                 {"internal/job", "internal/fault"},
@@ -67,7 +68,7 @@ var onlyIn = map[string][]string{
 	"github.com/minio/minio-go":        {"internal/bucket/cloud/s3"},
 	"github.com/spf13/cobra":           {"internal/cli"},
 	"google.golang.org/api/ml/v1":      {"internal/mlv1", "internal/server/mlapi", "internal/client", "internal/cli"},
-	"google.golang.org/api/storage/v1": {"internal/client", "internal/cli"},
+	"google.golang.org/api/storage/v1": {"internal/client", "internal/cli", "internal/bucket/cloud/gcs"},
 	"cloud.google.com/go/storage":      {},
 	"google.golang.org/grpc":           {},
 }

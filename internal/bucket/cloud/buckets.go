@@ -96,7 +96,12 @@ func refuse(b bucket.Bucket) error {
 
 // Buckets implements bucket.Store: those that are known.
 func (s *Store) Buckets(ctx context.Context, project, prefix string) ([]bucket.Bucket, error) {
-	list, err := s.Spool.Buckets(ctx, project, prefix)
+	return Known(ctx, s.Spool, project, prefix)
+}
+
+// Known lists the buckets of a spool.
+func Known(ctx context.Context, spool bucket.Store, project, prefix string) ([]bucket.Bucket, error) {
+	list, err := spool.Buckets(ctx, project, prefix)
 	for i := range list {
 		list[i] = own(list[i])
 	}
