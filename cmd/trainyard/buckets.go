@@ -10,6 +10,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/cloud"
+	"github.com/trainyard/trainyard/internal/bucket/cloud/azure"
 	"github.com/trainyard/trainyard/internal/bucket/cloud/gcs"
 	"github.com/trainyard/trainyard/internal/bucket/cloud/s3"
 	"github.com/trainyard/trainyard/internal/bucket/disk"
@@ -80,7 +81,12 @@ func driver(r route.Rule, spool bucket.Store, bodies string) bucket.Store {
 		if err != nil {
 			return nil, "", err
 		}
-		svc, err := s3.New(s3.Options{For: name, Container: p.Container, Endpoint: p.Options["endpoint"], Region: p.Options["region"]})
+		var svc cloud.Service
+		if p.Scheme == "azblob" {
+			svc, err = azure.New(azure.Options{For: name, Container: p.Container, Account: p.Options["account"], Endpoint: p.Options["endpoint"], Env: os.Getenv})
+		} else {
+			svc, err = s3.New(s3.Options{For: name, Container: p.Container, Endpoint: p.Options["endpoint"], Region: p.Options["region"]})
+		}
 		return svc, p.Prefix, err
 	}})
 }

@@ -28,7 +28,7 @@ type Capabilities struct {
 	Versions    bool // buckets can keep versions
 	Rules       bool // buckets can have lifecycle rules
 	Expires     bool // and Expire is what acts on them; else the backing store does
-	Underscores bool // are allowed in the names of buckets
+	Underscores bool // are allowed in the names of buckets, as dots are
 	// Refuses says which names of objects the backing store cannot have; nil for
 	// none.
 	Refuses func(name string) bool
@@ -122,7 +122,7 @@ func buckets(t *testing.T, s bucket.Store, can Capabilities) {
 	if !can.Underscores {
 		_, err := s.CreateBucket(ctx, bucket.Bucket{Name: other, Project: "p"})
 		is(t, "bucket "+other, err, fault.Invalid)
-		other = "aaa.b-c-d"
+		other = "aaa-b-c-d"
 	}
 	if _, err := s.CreateBucket(ctx, bucket.Bucket{Name: other, Project: "p"}); err != nil {
 		t.Error(err)

@@ -3,9 +3,11 @@ package gcs_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -48,6 +50,20 @@ func TestStorePassesTheSuiteBelowAPrefix(t *testing.T) {
 	can := buckettest.Capabilities{Underscores: true, Sums: true, Refuses: func(name string) bool { return len(name) > 1000 }}
 	buckettest.Run(t, can, func(t *testing.T) bucket.Store {
 		return open(t, func(name string) (string, string, error) { return "shared", "below/" + name + "/", nil })
+	})
+}
+
+// TestARealPlacePassesTheSuite runs it where a variable names a bucket, with
+// the credentials that a server would use.
+func TestARealPlacePassesTheSuite(t *testing.T) {
+	container := os.Getenv("TRAINYARD_TEST_GCS_BUCKET")
+	if container == "" {
+		t.Skip("SKIPPED: TRAINYARD_TEST_GCS_BUCKET names no bucket")
+	}
+	can := buckettest.Capabilities{Underscores: true, Sums: true, Refuses: func(name string) bool { return len(name) > 1000 }}
+	buckettest.Run(t, can, func(t *testing.T) bucket.Store {
+		below := "below-" + strings.ToLower(rand.Text())[:8] + "/"
+		return gcs.New(gcs.Options{Spool: newDisk(t), Dir: t.TempDir(), Place: func(name string) (string, string, error) { return container, below + name + "/", nil }})
 	})
 }
 
