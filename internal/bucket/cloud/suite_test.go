@@ -38,11 +38,13 @@ func newSpool(t *testing.T) bucket.Store {
 	return s
 }
 
-func newS3(t *testing.T) string {
+func newS3(t *testing.T) string { return serveS3(t, s3mem.New()) }
+
+func serveS3(t *testing.T, backend gofakes3.Backend) string {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	srv := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	srv := httptest.NewServer(gofakes3.New(backend).Server())
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
