@@ -56,13 +56,18 @@ func openBuckets(ctx context.Context, dir string, s config.Settings, objects *di
 				return nil, nil, err
 			}
 		}
-		routes.Ways = append(routes.Ways, route.Way{Rule: r, Store: driver(r, spool, bodies)})
+		way, err := driver(r, spool, bodies)
+		if err != nil {
+			return nil, nil, err
+		}
+		routes.Ways = append(routes.Ways, route.Way{Rule: r, Store: way})
 	}
 	return routes, func() { spool.Close() }, nil
 }
 
-// driver is the one for a rule's place.
-func driver(r route.Rule, spool bucket.Store, bodies string) bucket.Store {
+// driver is the one for a rule's place. A mistake in the place of a bucket is
+// told now; whether anybody answers there turns out when the bucket is used.
+func driver(r route.Rule, spool bucket.Store, bodies string) (bucket.Store, error) {
 	at := func(name string) (route.Place, error) {
 		p, ok := r.At(name)
 		if !ok {
@@ -74,19 +79,27 @@ func driver(r route.Rule, spool bucket.Store, bodies string) bucket.Store {
 		return gcs.New(gcs.Options{Spool: spool, Dir: bodies, Endpoint: r.Place.Options["endpoint"], Place: func(name string) (string, string, error) {
 			p, err := at(name)
 			return p.Container, p.Prefix, err
-		}})
+		}}), nil
 	}
-	return cloud.New(cloud.Options{Spool: spool, Dir: bodies, Place: func(_ context.Context, name string) (cloud.Service, string, error) {
+	place := func(_ context.Context, name string) (cloud.Service, string, error) {
 		p, err := at(name)
 		if err != nil {
 			return nil, "", err
 		}
-		var svc cloud.Service
-		if p.Scheme == "azblob" {
-			svc, err = azure.New(azure.Options{For: name, Container: p.Container, Account: p.Options["account"], Endpoint: p.Options["endpoint"], Env: os.Getenv})
-		} else {
-			svc, err = s3.New(s3.Options{For: name, Container: p.Container, Endpoint: p.Options["endpoint"], Region: p.Options["region"]})
-		}
+		svc, err := service(name, p)
 		return svc, p.Prefix, err
-	}})
+	}
+	if r.Exact() {
+		if _, err := service(r.Name, r.Place); err != nil {
+			return nil, err
+		}
+	}
+	return cloud.New(cloud.Options{Spool: spool, Dir: bodies, Place: place}), nil
+}
+
+func service(name string, p route.Place) (cloud.Service, error) {
+	if p.Scheme == "azblob" {
+		return azure.New(azure.Options{For: name, Container: p.Container, Account: p.Options["account"], Endpoint: p.Options["endpoint"], Env: os.Getenv})
+	}
+	return s3.New(s3.Options{For: name, Container: p.Container, Endpoint: p.Options["endpoint"], Region: p.Options["region"]})
 }

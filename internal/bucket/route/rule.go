@@ -91,6 +91,9 @@ func parse(text string) (r Rule, err error) {
 			return bad("option %q is none of %s", k, strings.Join(options, ", "))
 		}
 		r.Place.Options[k] = v[len(v)-1]
+		if e, err := url.Parse(v[len(v)-1]); k == "endpoint" && (err != nil || e.Host == "" || e.User != nil || e.Scheme != "http" && e.Scheme != "https") {
+			return bad("endpoint %q is not an address such as http://127.0.0.1:9000", shown(v[len(v)-1]))
+		}
 	}
 	stars := strings.Count(r.Place.Container+r.Place.Prefix, "*")
 	switch n := strings.Count(name, "*"); {

@@ -34,18 +34,20 @@ func TestRulesSayWhereABucketIs(t *testing.T) {
 
 func TestMistakenRulesAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"models":                       "NAME=PLACE",
-		"models=":                      "is not a place",
-		"models=company-models":        "is not a place",
-		"models=ftp://x":               "none of s3, gs, azblob",
-		"models=s3://key:secret@x":     "credentials",
-		"models=s3://x?acount=y":       `option "acount"`,
-		"team-*=s3://x":                "otherwise several buckets would be one",
-		"team=s3://x-*":                "the name has none",
-		"*-*=s3://*":                   "one *",
-		"Models=s3://x":                "lower-case",
-		"models=gs://x?region=y":       `option "region"`,
-		"models=azblob://c/*/?account": "the name has none",
+		"models":                                   "NAME=PLACE",
+		"models=":                                  "is not a place",
+		"models=company-models":                    "is not a place",
+		"models=ftp://x":                           "none of s3, gs, azblob",
+		"models=s3://key:secret@x":                 "credentials",
+		"models=s3://x?acount=y":                   `option "acount"`,
+		"models=s3://x?endpoint=minio:9000":        "not an address",
+		"models=gs://x?endpoint=http://a:secret@b": "not an address",
+		"team-*=s3://x":                            "otherwise several buckets would be one",
+		"team=s3://x-*":                            "the name has none",
+		"*-*=s3://*":                               "one *",
+		"Models=s3://x":                            "lower-case",
+		"models=gs://x?region=y":                   `option "region"`,
+		"models=azblob://c/*/?account":             "the name has none",
 	} {
 		_, err := route.Parse([]string{text})
 		if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want) {

@@ -82,6 +82,9 @@ func client(o Options) (*container.Client, error) {
 		return nil, fault.Errorf(fault.Invalid, "gs://%s is to be kept in Azure Blob Storage, but in no account", o.For).
 			WithHint("name it in the place, azblob://%s?account=NAME, or in AZURE_STORAGE_ACCOUNT", o.Container)
 	}
+	if len(account) < 3 || len(account) > 24 || strings.Trim(account, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return bad(fmt.Errorf("%q cannot be the name of an account: 3 to 24 lower-case letters and digits are", account))
+	}
 	endpoint := strings.TrimSuffix(o.Endpoint, "/")
 	if endpoint == "" {
 		endpoint = "https://" + account + ".blob.core.windows.net"
