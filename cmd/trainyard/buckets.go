@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/cloud"
@@ -20,12 +22,20 @@ import (
 )
 
 // openBuckets is the store that serves every bucket: those that the settings
-// put into a cloud from there, the others from disk. No cloud is asked yet: one
-// that is away keeps neither the server nor the other buckets from working.
+// put into a cloud from there, the others from disk. The default bucket is there
+// from now on. No cloud is asked yet: one that is away keeps neither the server
+// nor the other buckets from working.
 func openBuckets(ctx context.Context, dir string, s config.Settings, objects *disk.Store, log *slog.Logger) (store bucket.Store, closeStore func(), err error) {
 	rules, err := route.Parse(s.Buckets)
 	if err != nil {
 		return nil, nil, err
+	}
+	routed := slices.ContainsFunc(rules, func(r route.Rule) bool { _, ok := r.At(s.DefaultBucket); return ok })
+	if !routed {
+		_, err = objects.CreateBucket(ctx, bucket.Bucket{Name: s.DefaultBucket, Project: s.Project})
+		if err != nil && !fault.Is(err, fault.Conflict) {
+			return nil, nil, fmt.Errorf("make the default bucket: %w", err)
+		}
 	}
 	if len(rules) == 0 {
 		return objects, func() {}, nil
@@ -44,23 +54,27 @@ func openBuckets(ctx context.Context, dir string, s config.Settings, objects *di
 		return nil, nil, fault.Errorf(fault.Invalid, "cannot make the folder for bodies on their way to a cloud: %w", err)
 	}
 	routes := &route.Store{Disk: objects}
+	var names []string // buckets that are there without anybody making them
+	if routed {
+		names = append(names, s.DefaultBucket)
+	}
 	for _, r := range rules {
 		if r.Exact() {
-			if r.Name == s.DefaultBucket {
-				log.Info("the default bucket is kept in a cloud", "bucket", r.Name, "place", r.Place.String())
-			}
-			if _, err := objects.Bucket(ctx, r.Name); err == nil && r.Name != s.DefaultBucket {
-				log.Warn("a bucket on the disk is hidden by the one in the cloud", "bucket", r.Name, "place", r.Place.String())
-			}
-			if _, err := cloud.Know(ctx, spool, bucket.Bucket{Name: r.Name, Project: s.Project}); err != nil {
-				return nil, nil, err
-			}
+			names = append(names, r.Name)
 		}
 		way, err := driver(r, spool, bodies)
 		if err != nil {
 			return nil, nil, err
 		}
 		routes.Ways = append(routes.Ways, route.Way{Rule: r, Store: way})
+	}
+	for _, name := range names {
+		if _, err := cloud.Know(ctx, spool, bucket.Bucket{Name: name, Project: s.Project}); err != nil {
+			return nil, nil, err
+		}
+		if _, err := objects.Bucket(ctx, name); err == nil {
+			log.Warn("a bucket on the disk is hidden by one in a cloud", "bucket", name)
+		}
 	}
 	return routes, func() { spool.Close() }, nil
 }

@@ -11,9 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -79,12 +77,6 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		return err
 	}
 	defer closeBuckets()
-	if !slices.ContainsFunc(s.Buckets, func(b string) bool { return strings.HasPrefix(b, s.DefaultBucket+"=") }) {
-		_, err = objects.CreateBucket(ctx, bucket.Bucket{Name: s.DefaultBucket, Project: s.Project})
-		if err != nil && !fault.Is(err, fault.Conflict) {
-			return fmt.Errorf("make the default bucket: %w", err)
-		}
-	}
 	pythons, err := pyenv.Open(filepath.Join(dir, "environments"), environments(s, os.Environ(), log))
 	if err != nil {
 		return err

@@ -313,7 +313,7 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 	if len(sources) == 0 || len(sources) > 32 {
 		return bucket.Object{}, fault.Errorf(fault.Invalid, "compose takes 1 to 32 source objects; %d were given", len(sources))
 	}
-	o.Size = -1
+	o.Size, o.WantMD5 = -1, nil // clients name the first source's MD5; a composite has none
 	if err := s.Early(ctx, o); err != nil {
 		return bucket.Object{}, err
 	}
