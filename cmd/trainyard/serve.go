@@ -73,10 +73,11 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		return err
 	}
 	defer objects.Close()
-	_, err = objects.CreateBucket(ctx, bucket.Bucket{Name: s.DefaultBucket, Project: s.Project})
-	if err != nil && !fault.Is(err, fault.Conflict) {
-		return fmt.Errorf("make the default bucket: %w", err)
+	buckets, closeBuckets, err := openBuckets(ctx, dir, s, objects, log)
+	if err != nil {
+		return err
 	}
+	defer closeBuckets()
 	pythons, err := pyenv.Open(filepath.Join(dir, "environments"), environments(s, os.Environ(), log))
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
-	reach := access.Buckets{Store: objects, Common: job.Project(s.Project), Shared: s.DefaultBucket}
+	reach := access.Buckets{Store: buckets, Common: job.Project(s.Project), Shared: s.DefaultBucket}
 	processes, err := process.New(process.Options{
 		DataDir: dir, Binary: binary, Token: tokens.Of, JobMemory: s.JobMemory,
 		StorageProxy: s.StorageProxy, PrivateTmp: s.PrivateTmp,

@@ -9,6 +9,7 @@ package bucket
 import (
 	"context"
 	"io"
+	"maps"
 	"time"
 )
 
@@ -37,6 +38,7 @@ type Object struct {
 	Size               int64
 	MD5                []byte // nil for composites
 	CRC32C             uint32 // Castagnoli
+	Unsummed           bool   `json:",omitzero"` // the CRC32C is not known: another program put the content into a cloud's bucket
 	ContentType        string
 	ContentEncoding    string
 	ContentDisposition string
@@ -48,6 +50,42 @@ type Object struct {
 	Created            time.Time
 	Updated            time.Time
 	Deleted            time.Time `json:",omitzero"` // since when it is noncurrent; zero for the live one
+}
+
+// Inherit gives an object that is copied the facts of its source, or only its
+// content's when replace is set.
+func (o *Object) Inherit(from Object, replace bool) {
+	if !replace {
+		name, b := o.Name, o.Bucket
+		*o = from
+		o.Name, o.Bucket = name, b
+	}
+	o.Size, o.MD5, o.CRC32C, o.Unsummed, o.Components = from.Size, from.MD5, from.CRC32C, from.Unsummed, from.Components
+}
+
+// Apply changes the facts of an object as Update does.
+func (a Attrs) Apply(o *Object) {
+	for _, v := range []struct{ to, from *string }{{&o.ContentType, a.ContentType}, {&o.ContentEncoding, a.ContentEncoding}, {&o.ContentDisposition, a.ContentDisposition}, {&o.ContentLanguage, a.ContentLanguage}, {&o.CacheControl, a.CacheControl}} {
+		if v.from != nil {
+			*v.to = *v.from
+		} else if a.Replace {
+			*v.to = ""
+		}
+	}
+	if a.Replace {
+		o.Metadata = nil
+	}
+	o.Metadata = maps.Clone(o.Metadata)
+	for k, v := range a.Metadata {
+		if v == nil {
+			delete(o.Metadata, k)
+			continue
+		}
+		if o.Metadata == nil {
+			o.Metadata = map[string]string{}
+		}
+		o.Metadata[k] = *v
+	}
 }
 
 // Conditions guard a call; nil pointers are not checked. They are about the

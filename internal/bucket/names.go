@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"strings"
@@ -80,4 +81,27 @@ func (c Conditions) Check(exists bool, generation, metageneration int64) error {
 		return &fault.Error{Kind: fault.Precondition, Msg: "At least one of the pre-conditions you specified did not hold: the object is not modified.", Err: ErrNotModified}
 	}
 	return nil
+}
+
+// CheckBody compares a body that came with what was promised of it.
+func (o *PutOptions) CheckBody(size int64, sum []byte, crc uint32) error {
+	switch {
+	case o.Size >= 0 && size != o.Size:
+		return fault.Errorf(fault.Invalid, "the body of %s has %d bytes, %d were announced", o.Name, size, o.Size)
+	case o.WantMD5 != nil && !bytes.Equal(o.WantMD5, sum):
+		return fault.Errorf(fault.Invalid, "Provided MD5 hash does not match calculated MD5 hash of %s.", o.Name)
+	case o.WantCRC32C != nil && *o.WantCRC32C != crc:
+		return fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
+	}
+	return nil
+}
+
+// NoObject says that there is no such object.
+func NoObject(bucket, name string) error {
+	return fault.Errorf(fault.NotFound, "No such object: %s/%s", bucket, name)
+}
+
+// NoBucket says that there is no such bucket.
+func NoBucket(name string) error {
+	return fault.Errorf(fault.NotFound, "The specified bucket does not exist: %s", name)
 }

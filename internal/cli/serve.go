@@ -14,7 +14,7 @@ import (
 // serverKeys are the settings that a server has flags for.
 var serverKeys = []string{
 	"listen", "data-dir", "token-file", "max-parallel-jobs", "job-memory", "cancel-grace", "keep-failed",
-	"storage-proxy", "private-tmp", "regions", "default-bucket", "log-level", "installer", "uv", "pythons",
+	"storage-proxy", "private-tmp", "regions", "default-bucket", "buckets", "log-level", "installer", "uv", "pythons",
 }
 
 func newServe(a *App) *cobra.Command {

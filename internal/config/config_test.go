@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestDefaults(t *testing.T) {
 func TestEverySettingIsAFlagAVariableAndAKeyOfTheFile(t *testing.T) {
 	values := map[string]string{
 		"endpoint": "http://h:1", "listen": "h:1", "quiet": "true", "storage-proxy": "false", "private-tmp": "false", "max-parallel-jobs": "3", "job-memory": "2GiB", "cancel-grace": "5s",
-		"keep-failed": "1h0m0s", "log-level": "debug", "installer": "pip", "regions": "a,b", "pythons": "/p,/q",
+		"keep-failed": "1h0m0s", "log-level": "debug", "installer": "pip", "regions": "a,b", "pythons": "/p,/q", "buckets": "models=s3://x,team-*=gs://y-*",
 	}
 	for _, k := range keys {
 		v, ok := values[k.name]
@@ -109,6 +110,9 @@ func TestMistakesNameTheKeyAndTheSource(t *testing.T) {
 		{env: "TRAINYARD_LOG_LEVEL=loud", msg: `"loud" is none of debug`},
 		{env: "TRAINYARD_INSTALLER=conda", msg: `"conda" is none of auto, uv, pip`},
 		{env: "TRAINYARD_MAX_PARALLEL_JOBS=x", msg: "is not a whole number"},
+		{env: "TRAINYARD_BUCKETS=models", msg: "buckets: expected NAME=PLACE"},
+		{env: "TRAINYARD_BUCKETS=models=s3://key:sesame@x", msg: "the place of models holds credentials"},
+		{file: "buckets:\n  models: [s3://x]", msg: "buckets: models: a plain value without commas is expected"},
 		{env: "TRAINYARD_PROJECT=", msg: "the project is set to the empty string"},
 		{env: "TRAINYARD_TOKEN_FILE=/does/not/exist", msg: "token-file"},
 		{env: "TRAINYARD_CONFIG_FILE=/does/not/exist", msg: "cannot read the configuration file"},
@@ -121,6 +125,14 @@ func TestMistakesNameTheKeyAndTheSource(t *testing.T) {
 		if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), tt.msg) || !strings.Contains(fault.HintOf(err), tt.hint) {
 			t.Errorf("%q %q: %v (hint %q), want %q (hint %q)", tt.file, tt.env, err, fault.HintOf(err), tt.msg, tt.hint)
 		}
+	}
+}
+
+func TestBucketsAreAMappingInTheFile(t *testing.T) {
+	s, err := Load(Input{File: write(t, "buckets:\n  models: s3://company-models/prefix?endpoint=http://minio:9000\n  \"team-*\": gs://company-*\n")})
+	want := []string{"models=s3://company-models/prefix?endpoint=http://minio:9000", "team-*=gs://company-*"}
+	if err != nil || !slices.Equal(s.Buckets, want) {
+		t.Errorf("buckets are %q, %v; want %q", s.Buckets, err, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ func readFile(path string, explicit bool) (map[string]string, error) {
 		if _, twice := out[name]; twice {
 			return nil, fault.Errorf(fault.Invalid, "%s: line %d: key %q is there twice", path, doc.Content[i].Line, name)
 		}
-		text, err := scalar(doc.Content[i+1])
+		text, err := scalar(doc.Content[i+1], name == "buckets")
 		if err != nil {
 			return nil, fault.Errorf(fault.Invalid, "%s: line %d: %s: %w", path, doc.Content[i].Line, name, err)
 		}
@@ -64,15 +65,16 @@ func parse(path string, b []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// scalar is a value as text; a list becomes its items with commas.
-func scalar(n *yaml.Node) (string, error) {
-	switch n.Kind {
-	case yaml.ScalarNode:
+// scalar is a value as text; a list becomes its items with commas, and a
+// mapping, where one is allowed, its pairs as KEY=VALUE.
+func scalar(n *yaml.Node, mapping bool) (string, error) {
+	switch {
+	case n.Kind == yaml.ScalarNode:
 		if n.Tag == "!!null" {
 			return "", nil
 		}
 		return n.Value, nil
-	case yaml.SequenceNode:
+	case n.Kind == yaml.SequenceNode:
 		var items []string
 		for _, c := range n.Content {
 			if c.Kind != yaml.ScalarNode {
@@ -81,6 +83,15 @@ func scalar(n *yaml.Node) (string, error) {
 			items = append(items, c.Value)
 		}
 		return strings.Join(items, ","), nil
+	case n.Kind == yaml.MappingNode && mapping:
+		var pairs []string
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i+1].Kind != yaml.ScalarNode || strings.Contains(n.Content[i+1].Value, ",") {
+				return "", fmt.Errorf("%s: a plain value without commas is expected", n.Content[i].Value)
+			}
+			pairs = append(pairs, n.Content[i].Value+"="+n.Content[i+1].Value)
+		}
+		return strings.Join(pairs, ","), nil
 	default:
 		return "", errors.New("a plain value or a list is expected")
 	}

@@ -50,6 +50,7 @@ var keys = []key{
 	duration("keep-failed", "24h", "how long the working directory of a failed job is kept", func(s *Settings) *time.Duration { return &s.KeepFailed }),
 	list("regions", strings.Join(defaultRegions, ","), "regions that jobs may name, the default first", func(s *Settings) *[]string { return &s.Regions }),
 	text("default-bucket", "trainyard-default", "bucket that exists from the first start", nil, func(s *Settings) *string { return &s.DefaultBucket }),
+	places("buckets", "where in a cloud buckets are kept, as in models=s3://company-models; the others are on this machine's disk", func(s *Settings) *[]string { return &s.Buckets }),
 	level("log-level", "info", "least severe line that the server logs: debug, info, warn, error", func(s *Settings) *slog.Level { return &s.LogLevel }),
 	text("installer", "auto", "what installs packages: auto, uv or pip", oneOf("auto", "uv", "pip"), func(s *Settings) *string { return &s.Installer }),
 	text("uv", "", "path of the uv executable; empty to find or fetch one", nil, func(s *Settings) *string { return &s.UV }),
@@ -172,6 +173,31 @@ func list(name, def, help string, field func(*Settings) *[]string) key {
 		*field(s) = out
 		return nil
 	}, func(s *Settings) string { return strings.Join(*field(s), ",") }}
+}
+
+// places is a list of NAME=URL; in the file it may be a mapping. What the URLs
+// mean is not known here, but that they hold no secret is.
+func places(name, help string, field func(*Settings) *[]string) key {
+	k := list(name, "", help, field)
+	set := k.set
+	k.set = func(s *Settings, t string) error {
+		if err := set(s, t); err != nil {
+			return err
+		}
+		for _, p := range *field(s) {
+			name, place, ok := strings.Cut(p, "=")
+			switch u, err := url.Parse(place); {
+			case !ok || name == "" || !strings.Contains(place, "://"):
+				return fmt.Errorf("expected NAME=PLACE, as in models=s3://company-models, with commas between; see %q", name)
+			case err != nil:
+				return fmt.Errorf("the place of %s is not a URL", name)
+			case u.User != nil:
+				return fmt.Errorf("the place of %s holds credentials; the server takes them from where the cloud's own programs do", name)
+			}
+		}
+		return nil
+	}
+	return k
 }
 
 func level(name, def, help string, field func(*Settings) *slog.Level) key {

@@ -32,6 +32,7 @@ type Settings struct {
 	KeepFailed      time.Duration // how long a failed job's working directory stays
 	Regions         []string
 	DefaultBucket   string
+	Buckets         []string // NAME=PLACE: buckets that are kept in a cloud
 	LogLevel        slog.Level
 	Installer       string // "auto", "uv" or "pip"
 	UV              string // path of a uv executable; empty: found or fetched

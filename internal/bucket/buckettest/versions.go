@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/trainyard/trainyard/internal/bucket"
@@ -288,4 +289,64 @@ func lifecycle(t *testing.T, s bucket.Store) {
 	expect(t, s, "live for a month", "", "(keep/a=4)")
 	expire(later(30), 1)
 	expect(t, s, "and again", "", "")
+}
+
+// noVersions: a store that keeps none says so, and an old generation is gone.
+func noVersions(t *testing.T, s bucket.Store) {
+	ctx := t.Context()
+	_, err := s.UpdateBucket(ctx, "box", func(b *bucket.Bucket) error { b.Versioning = true; return nil })
+	is(t, "asking for versions", err, fault.Invalid)
+	if b, err := s.Bucket(ctx, "box"); err != nil || b.Versioning || b.Metageneration != 1 {
+		t.Errorf("the bucket after that: %+v, %v", b, err)
+	}
+	_, err = s.CreateBucket(ctx, bucket.Bucket{Name: "versioned", Project: "p", Versioning: true})
+	is(t, "a new bucket with versions", err, fault.Invalid)
+	old := mustPut(t, s, "x", "1")
+	now := mustPut(t, s, "x", "2")
+	expect(t, s, "overwritten", "x=2", "x=2")
+	_, err = s.Stat(ctx, "box", "x", old.Generation, bucket.Conditions{})
+	is(t, "the old generation", err, fault.NotFound)
+	is(t, "deleting the old generation", s.Delete(ctx, "box", "x", old.Generation, bucket.Conditions{}), fault.NotFound)
+	if err := s.Delete(ctx, "box", "x", now.Generation, bucket.Conditions{}); err != nil {
+		t.Errorf("deleting the generation that is there: %v", err)
+	}
+	expect(t, s, "deleted", "", "")
+}
+
+// noRules: a store that has no lifecycle rules says so.
+func noRules(t *testing.T, s bucket.Store) {
+	_, err := s.UpdateBucket(t.Context(), "box", func(b *bucket.Bucket) error {
+		b.Lifecycle = []bucket.Rule{{Age: n(1)}}
+		return nil
+	})
+	is(t, "a lifecycle rule", err, fault.Invalid)
+	if b, err := s.Bucket(t.Context(), "box"); err != nil || len(b.Lifecycle) != 0 {
+		t.Errorf("the bucket after that: %+v, %v", b, err)
+	}
+	mustPut(t, s, "x", "x")
+	if removed, err := s.Expire(t.Context(), time.Now().AddDate(10, 0, 0)); err != nil || removed != 0 {
+		t.Errorf("Expire = %d, %v", removed, err)
+	}
+	expect(t, s, "ten years later", "x=x", "x=x")
+}
+
+// keptRules: rules that the backing store acts on are kept as they were given.
+func keptRules(t *testing.T, s bucket.Store) {
+	ctx := t.Context()
+	no := false
+	want := []bucket.Rule{
+		{Age: n(30), Prefixes: []string{"tmp/"}, Suffixes: []string{".log"}},
+		{NumNewerVersions: n(2), IsLive: &no},
+		{CreatedBefore: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)},
+	}
+	if _, err := s.UpdateBucket(ctx, "box", func(b *bucket.Bucket) error { b.Lifecycle = want; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Bucket(ctx, "box")
+	if diff := cmp.Diff(want, b.Lifecycle); err != nil || diff != "" {
+		t.Errorf("rules: %v %s", err, diff)
+	}
+	if b, err = s.UpdateBucket(ctx, "box", func(b *bucket.Bucket) error { b.Lifecycle = nil; return nil }); err != nil || len(b.Lifecycle) != 0 {
+		t.Errorf("without rules: %+v, %v", b, err)
+	}
 }

@@ -19,10 +19,6 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-func noBucket(name string) error {
-	return fault.Errorf(fault.NotFound, "The specified bucket does not exist: %s", name)
-}
-
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
@@ -31,7 +27,7 @@ func findBucket(ctx context.Context, q querier, name string) (b bucket.Bucket, e
 	var facts string
 	err = q.QueryRowContext(ctx, "SELECT facts FROM buckets WHERE name = ?", name).Scan(&facts)
 	if errors.Is(err, sql.ErrNoRows) {
-		return b, noBucket(name)
+		return b, bucket.NoBucket(name)
 	}
 	if err != nil {
 		return b, translate(err)

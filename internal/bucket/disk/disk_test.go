@@ -43,7 +43,7 @@ func open(t *testing.T, dir string) *disk.Store {
 }
 
 func TestDriverPassesTheSuite(t *testing.T) {
-	buckettest.Run(t, func(t *testing.T) bucket.Store { return open(t, t.TempDir()) })
+	buckettest.Run(t, buckettest.All, func(t *testing.T) bucket.Store { return open(t, t.TempDir()) })
 }
 
 // content of a name and a number: what is read must be all of it.

@@ -7,8 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"regexp"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/fault"
@@ -54,7 +52,7 @@ func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (pa
 	}
 	var glob *regexp.Regexp
 	if q.MatchGlob != "" {
-		if glob, err = compileGlob(q.MatchGlob); err != nil {
+		if glob, err = bucket.CompileGlob(q.MatchGlob); err != nil {
 			return page, err
 		}
 	}
@@ -72,7 +70,7 @@ func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (pa
 			given = at.name
 		}
 	}
-	end, bounded := successor(q.Prefix)
+	end, bounded := bucket.Successor(q.Prefix)
 	if q.EndOffset != "" && (!bounded || q.EndOffset < end) {
 		end, bounded = q.EndOffset, true
 	}
@@ -98,7 +96,7 @@ func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (pa
 				if from = (position{at.name + "\x00", 0}); q.Versions {
 					from = position{at.name, at.generation + 1}
 				}
-				if prefix, ok := under(at.name, q.Prefix, q.Delimiter); ok {
+				if prefix, ok := bucket.Under(at.name, q.Prefix, q.Delimiter); ok {
 					if at.name == prefix && q.IncludeTrailingDelimiter && at.name != given {
 						if full() {
 							page.Next = at.token(fromHere)
@@ -126,7 +124,7 @@ func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (pa
 						page.Prefixes = append(page.Prefixes, prefix)
 						lastPrefix = prefix
 					}
-					over, ok := successor(prefix)
+					over, ok := bucket.Successor(prefix)
 					from = position{name: over}
 					return !ok, nil
 				}
@@ -148,18 +146,6 @@ func (s *Store) List(ctx context.Context, bucketName string, q bucket.Query) (pa
 		}
 	}
 	return page, nil
-}
-
-// under is the prefix that a name is listed as, when it is.
-func under(name, prefix, delimiter string) (string, bool) {
-	if delimiter == "" {
-		return "", false
-	}
-	i := strings.Index(name[len(prefix):], delimiter)
-	if i < 0 {
-		return "", false
-	}
-	return name[:len(prefix)+i+len(delimiter)], true
 }
 
 // hasMore tells whether a name has a generation at a position or after it.
@@ -197,61 +183,4 @@ func (s *Store) rows(ctx context.Context, bucketName string, from position, end 
 	}
 	rows, err := s.read.QueryContext(ctx, query+" ORDER BY name, generation LIMIT ?4", args...)
 	return rows, translate(err)
-}
-
-// successor is the first name after all that begin with prefix; ok is false
-// when there is none.
-func successor(prefix string) (next string, ok bool) {
-	b := []byte(prefix)
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] < 0xff {
-			b[i]++
-			return string(b[:i+1]), true
-		}
-	}
-	return "", false
-}
-
-// compileGlob reads the storage API's globs: *, **, ?, [a-z] and {a,b}.
-func compileGlob(glob string) (*regexp.Regexp, error) {
-	var b strings.Builder
-	b.WriteString(`\A(?s:`)
-	depth := 0
-	for i := 0; i < len(glob); i++ {
-		switch c := glob[i]; {
-		case strings.HasPrefix(glob[i:], "**"):
-			b.WriteString(".*")
-			i++
-		case c == '*':
-			b.WriteString("[^/]*")
-		case c == '?':
-			b.WriteString("[^/]")
-		case c == '{':
-			depth++
-			b.WriteString("(?:")
-		case c == '}' && depth > 0:
-			depth--
-			b.WriteString(")")
-		case c == ',' && depth > 0:
-			b.WriteString("|")
-		case c == '[' && strings.IndexByte(glob[i:], ']') > 1:
-			end := i + strings.IndexByte(glob[i:], ']')
-			set := strings.NewReplacer(`\`, `\\`, `[`, `\[`).Replace(glob[i+1 : end])
-			if strings.HasPrefix(set, "!") {
-				set = "^" + set[1:]
-			}
-			b.WriteString("[" + set + "]")
-			i = end
-		default:
-			_, n := utf8.DecodeRuneInString(glob[i:])
-			b.WriteString(regexp.QuoteMeta(glob[i : i+n]))
-			i += n - 1
-		}
-	}
-	b.WriteString(`)\z`)
-	re, err := regexp.Compile(b.String())
-	if err != nil || depth != 0 {
-		return nil, fault.Errorf(fault.Invalid, "glob %q is not understood", glob)
-	}
-	return re, nil
 }

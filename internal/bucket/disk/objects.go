@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"database/sql"
@@ -19,10 +18,6 @@ import (
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func noObject(bucketName, name string) error {
-	return fault.Errorf(fault.NotFound, "No such object: %s/%s", bucketName, name)
-}
 
 // found is a row of an object.
 type found struct {
@@ -61,7 +56,7 @@ func at(ctx context.Context, q querier, bucketName, name string, generation int6
 		}
 	}
 	if !f.exists {
-		return f, noObject(bucketName, name)
+		return f, bucket.NoObject(bucketName, name)
 	}
 	return f, c.Check(true, f.Generation, f.Metageneration)
 }
@@ -112,19 +107,6 @@ func (s *Store) early(ctx context.Context, o *bucket.PutOptions) error {
 	return nil
 }
 
-// wanted compares what came with what was promised.
-func wanted(o *bucket.PutOptions, size int64, sum []byte, crc uint32) error {
-	switch {
-	case o.Size >= 0 && size != o.Size:
-		return fault.Errorf(fault.Invalid, "the body of %s has %d bytes, %d were announced", o.Name, size, o.Size)
-	case o.WantMD5 != nil && !bytes.Equal(o.WantMD5, sum):
-		return fault.Errorf(fault.Invalid, "Provided MD5 hash does not match calculated MD5 hash of %s.", o.Name)
-	case o.WantCRC32C != nil && *o.WantCRC32C != crc:
-		return fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
-	}
-	return nil
-}
-
 // Put implements bucket.Store.
 func (s *Store) Put(ctx context.Context, o bucket.PutOptions, body io.Reader) (bucket.Object, error) {
 	if err := s.early(ctx, &o); err != nil {
@@ -137,7 +119,7 @@ func (s *Store) Put(ctx context.Context, o bucket.PutOptions, body io.Reader) (b
 			return n, cut(err)
 		}
 		o.MD5, o.CRC32C = sum.Sum(nil), crc.Sum32()
-		return n, wanted(&o, n, o.MD5, o.CRC32C)
+		return n, o.CheckBody(n, o.MD5, o.CRC32C)
 	}, alongside{})
 }
 
@@ -267,29 +249,7 @@ func (s *Store) Update(ctx context.Context, bucketName, name string, generation 
 			return err
 		}
 		o = f.Object
-		for _, v := range []struct {
-			to   *string
-			from *string
-		}{{&o.ContentType, a.ContentType}, {&o.ContentEncoding, a.ContentEncoding}, {&o.ContentDisposition, a.ContentDisposition}, {&o.ContentLanguage, a.ContentLanguage}, {&o.CacheControl, a.CacheControl}} {
-			if v.from != nil {
-				*v.to = *v.from
-			} else if a.Replace {
-				*v.to = ""
-			}
-		}
-		if a.Replace {
-			o.Metadata = nil
-		}
-		for k, v := range a.Metadata {
-			if v == nil {
-				delete(o.Metadata, k)
-				continue
-			}
-			if o.Metadata == nil {
-				o.Metadata = map[string]string{}
-			}
-			o.Metadata[k] = *v
-		}
+		a.Apply(&o)
 		o.Metageneration++
 		o.Updated = time.Now().UTC().Truncate(time.Millisecond)
 		_, err = tx.ExecContext(ctx, "UPDATE "+f.table+" SET metageneration = ?, facts = ? WHERE bucket = ? AND name = ? AND generation = ?",
@@ -314,17 +274,6 @@ func (s *Store) Delete(ctx context.Context, bucketName, name string, generation 
 		s.drop(unused)
 	}
 	return err
-}
-
-// override gives an object that is copied the facts that the caller named.
-func override(o *bucket.Object, from bucket.Object, replace bool) {
-	size, md5, crc, components := from.Size, from.MD5, from.CRC32C, from.Components
-	if !replace {
-		name, b := o.Name, o.Bucket
-		*o = from
-		o.Name, o.Bucket = name, b
-	}
-	o.Size, o.MD5, o.CRC32C, o.Components = size, md5, crc, components
 }
 
 // link gives content a second name, which a row may then name. Its age is set
@@ -373,7 +322,7 @@ func (s *Store) Copy(ctx context.Context, from bucket.Source, o bucket.PutOption
 		}
 	}
 	object := o.Object
-	override(&object, src, replace)
+	object.Inherit(src, replace)
 	var unused string
 	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
 		if err := stillHolds(ctx, tx, from); err != nil {

@@ -76,7 +76,7 @@ func (s *Store) PutPart(ctx context.Context, id string, number int, o bucket.Put
 	if err != nil {
 		err = cut(err)
 	} else {
-		err = wanted(&o, n, sum.Sum(nil), crc.Sum32())
+		err = o.CheckBody(n, sum.Sum(nil), crc.Sum32())
 	}
 	if err == nil {
 		err = s.settle(f, name)

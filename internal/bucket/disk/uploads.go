@@ -174,7 +174,7 @@ func (s *Store) finish(ctx context.Context, u *session) error {
 		u.options.Size = -1
 	}
 	sum := u.md5.Sum(nil)
-	if err := wanted(&u.options, u.received, sum, u.crc); err != nil {
+	if err := u.options.CheckBody(u.received, sum, u.crc); err != nil {
 		return errors.Join(err, s.forget(ctx, u.id))
 	}
 	name, err := s.link(s.upload(u.id))

@@ -183,6 +183,9 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		a.Log.Error("storage request failed", "method", r.Method, "path", r.URL.EscapedPath(), "request", id, "err", err)
 		msg = "internal error (request " + id + ")"
 	}
+	if hint := fault.HintOf(err); hint != "" && k.code != 500 {
+		msg += "; " + hint
+	}
 	if e, ok := errors.AsType[*responded](err); ok {
 		k = e.kind
 	}

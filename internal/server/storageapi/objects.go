@@ -152,14 +152,19 @@ func (a *api) media(w http.ResponseWriter, c *call) error {
 		encoding = "identity"
 	}
 	h.Set("X-Goog-Stored-Content-Encoding", encoding)
-	sums := "crc32c=" + crcText(o.CRC32C)
+	var sums []string
+	if !o.Unsummed {
+		sums = append(sums, "crc32c="+crcText(o.CRC32C))
+	}
 	if o.MD5 != nil {
-		sums += ",md5=" + base64.StdEncoding.EncodeToString(o.MD5)
+		sums = append(sums, "md5="+base64.StdEncoding.EncodeToString(o.MD5))
 		h.Set("ETag", fmt.Sprintf(`"%x"`, o.MD5))
 	} else {
 		h.Set("ETag", `"`+etag(o)+`"`)
 	}
-	h.Set("X-Goog-Hash", sums)
+	if len(sums) > 0 {
+		h.Set("X-Goog-Hash", strings.Join(sums, ","))
+	}
 	h.Set("Last-Modified", o.Updated.UTC().Format(http.TimeFormat))
 	for k, v := range o.Metadata {
 		h.Set("X-Goog-Meta-"+k, v)

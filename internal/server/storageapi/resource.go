@@ -35,7 +35,7 @@ type object struct {
 	StorageClass       string            `json:"storageClass"`
 	Size               string            `json:"size"`
 	MD5Hash            string            `json:"md5Hash,omitempty"`
-	CRC32C             string            `json:"crc32c"`
+	CRC32C             string            `json:"crc32c,omitempty"`
 	ETag               string            `json:"etag"`
 	TimeCreated        string            `json:"timeCreated"`
 	Updated            string            `json:"updated"`
@@ -76,9 +76,12 @@ func renderObject(r *http.Request, o bucket.Object) object {
 		MediaLink: base(r) + "/download/storage/v1" + path + "?generation=" + generation + "&alt=media",
 		Name:      o.Name, Bucket: o.Bucket, Generation: generation, Metageneration: strconv.FormatInt(o.Metageneration, 10),
 		ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, ContentDisposition: o.ContentDisposition, ContentLanguage: o.ContentLanguage, CacheControl: o.CacheControl,
-		StorageClass: o.StorageClass, Size: strconv.FormatInt(o.Size, 10), CRC32C: crcText(o.CRC32C), ETag: etag(o),
+		StorageClass: o.StorageClass, Size: strconv.FormatInt(o.Size, 10), ETag: etag(o),
 		TimeCreated: stamp(o.Created), Updated: stamp(o.Updated), TimeFinalized: stamp(o.Created), StorageClassSince: stamp(o.Created),
 		ComponentCount: o.Components, Metadata: o.Metadata,
+	}
+	if !o.Unsummed {
+		v.CRC32C = crcText(o.CRC32C)
 	}
 	if o.MD5 != nil {
 		v.MD5Hash = base64.StdEncoding.EncodeToString(o.MD5)
