@@ -13,6 +13,10 @@ import (
 // is what is there.
 var ErrNotModified = errors.New("not modified")
 
+// ErrChecksum is the cause of a fault.Invalid that says: what came is not what
+// was promised.
+var ErrChecksum = errors.New("checksum mismatch")
+
 // ErrPart is the cause when a part that was named is not there, or is another;
 // ErrPartOrder when the parts do not ascend.
 var (

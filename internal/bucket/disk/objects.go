@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -118,9 +119,9 @@ func wanted(o *bucket.PutOptions, size int64, sum []byte, crc uint32) error {
 	case o.Size >= 0 && size != o.Size:
 		return fault.Errorf(fault.Invalid, "the body of %s has %d bytes, %d were announced", o.Name, size, o.Size)
 	case o.WantMD5 != nil && !bytes.Equal(o.WantMD5, sum):
-		return fault.Errorf(fault.Invalid, "Provided MD5 hash does not match calculated MD5 hash of %s.", o.Name)
+		return &fault.Error{Kind: fault.Invalid, Msg: fmt.Sprintf("Provided MD5 hash does not match calculated MD5 hash of %s.", o.Name), Err: bucket.ErrChecksum}
 	case o.WantCRC32C != nil && *o.WantCRC32C != crc:
-		return fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
+		return &fault.Error{Kind: fault.Invalid, Msg: fmt.Sprintf("Provided CRC32C does not match calculated CRC32C of %s.", o.Name), Err: bucket.ErrChecksum}
 	}
 	return nil
 }

@@ -127,7 +127,9 @@ func isVerb(rest []string) bool {
 		return len(rest) >= 5 && rest[1] == "b" && rest[3] == "o"
 	case "moveTo":
 		return len(rest) >= 3 && rest[1] == "o"
-	case "compose", "iam", "acl":
+	case "compose", "restore":
+		return len(rest) == 1
+	case "iam", "acl":
 		return true
 	}
 	return false
@@ -187,13 +189,17 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	if k.code == http.StatusNotModified {
+		w.WriteHeader(k.code)
+		return
+	}
 	// What is left of a body is read up, within reason, so that a client that
 	// still writes hears the answer.
 	if r.Body != nil {
 		_, _ = io.CopyN(io.Discard, r.Body, 256<<10)
 	}
 	if isXML(r) {
-		writeXMLError(w, r, k, msg)
+		a.writeXMLError(w, r, k, err, msg)
 		return
 	}
 	if r.URL.Query().Get("alt") == "media" {

@@ -199,22 +199,31 @@ func headers(o *bucket.PutOptions, h http.Header) error {
 			return err
 		}
 	}
-	for _, line := range h.Values("X-Goog-Hash") {
-		for part := range strings.SplitSeq(line, ",") {
-			part = strings.TrimSpace(part)
-			if s, ok := strings.CutPrefix(part, "md5="); ok {
-				if err := wantMD5(o, s); err != nil {
-					return err
-				}
-			}
-			if s, ok := strings.CutPrefix(part, "crc32c="); ok {
-				if err := wantCRC(o, s); err != nil {
-					return err
-				}
-			}
+	md5, crc, err := googHash(h)
+	if md5 != nil {
+		o.WantMD5 = md5
+	}
+	if crc != nil {
+		o.WantCRC32C = crc
+	}
+	return err
+}
+
+// googHash reads x-goog-hash: "crc32c=…,md5=…", in one header or several.
+func googHash(h http.Header) (md5 []byte, crc *uint32, err error) {
+	var o bucket.PutOptions
+	for part := range strings.SplitSeq(strings.Join(h.Values("X-Goog-Hash"), ","), ",") {
+		switch name, sum, _ := strings.Cut(strings.TrimSpace(part), "="); name {
+		case "md5":
+			err = wantMD5(&o, sum)
+		case "crc32c":
+			err = wantCRC(&o, sum)
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
-	return nil
+	return o.WantMD5, o.WantCRC32C, nil
 }
 
 // conditions reads the preconditions of a query; prefix is "" or "ifSource".
@@ -231,6 +240,21 @@ func conditions(q url.Values, prefix string) (c bucket.Conditions, err error) {
 		}
 	}
 	return c, nil
+}
+
+// conditions are those of a request: the JSON API has them in the query, the
+// XML API in headers.
+func (c *call) conditions() (bucket.Conditions, error) {
+	if !isXML(c.Request) {
+		return conditions(c.q, "")
+	}
+	q := url.Values{}
+	for header, name := range map[string]string{"X-Goog-If-Generation-Match": "ifGenerationMatch", "X-Goog-If-Metageneration-Match": "ifMetagenerationMatch"} {
+		if v := c.Header.Get(header); v != "" {
+			q.Set(name, v)
+		}
+	}
+	return conditions(q, "")
 }
 
 func number(q url.Values, name string) (*int64, error) {
