@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,6 +34,7 @@ import (
 	"github.com/trainyard/trainyard/internal/server/mlapi"
 	"github.com/trainyard/trainyard/internal/server/storageapi"
 	"github.com/trainyard/trainyard/internal/server/yardapi"
+	"github.com/trainyard/trainyard/internal/signurl"
 	"github.com/trainyard/trainyard/internal/store"
 )
 
@@ -111,6 +113,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if listener, err = overTLS(dir, listener); err != nil {
 		return err
 	}
+	account, err := openAccount(dir, s.Project, endpoint)
+	if err != nil {
+		return err
+	}
 	reader := logs.NewReader(filepath.Join(dir, "jobs"), source{jobs})
 	polls := &logs.Polls{Reader: reader}
 	rules := mlv1.Rules{
@@ -130,15 +136,18 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 				return int64(before) + 1, ok
 			}}),
 		Logging: logapi.New(polls, log),
-		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, Project: s.Project, Log: log}),
+		Storage: storageapi.New(storageapi.Options{Store: objects, Room: objects.Room, URLs: &signurl.Verifier{Public: account.Public(), Known: account.Known}, Project: s.Project, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: jobs, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
 			Waiting: func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
 		}),
-		Token: token,
-		Ready: func(context.Context) error { return objects.Room(0) },
-		Log:   log,
+		Token:   token,
+		Account: func(bearer string) bool { return account.Good(bearer, time.Now()) },
+		Tokens:  account.Tokens(cmp.Or(token, "none-needed")),
+		Proven:  storageapi.Proves,
+		Ready:   func(context.Context) error { return objects.Room(0) },
+		Log:     log,
 	})
 
 	return lifecycle.Run(ctx, stopGrace,

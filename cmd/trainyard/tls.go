@@ -14,11 +14,14 @@ import (
 	"github.com/trainyard/trainyard/internal/server"
 )
 
+// keysDir is where the server's keys are, below the data directory.
+const keysDir = "tls"
+
 // overTLS has the port answer TLS too, with a certificate of this machine's
 // authority, and leaves two files for clients: the authority's certificate, and
 // a configuration of gsutil, which speaks nothing but TLS.
 func overTLS(dir string, l net.Listener) (net.Listener, error) {
-	keys := filepath.Join(dir, "tls")
+	keys := filepath.Join(dir, keysDir)
 	authority, err := egress.OpenAuthority(keys)
 	if err != nil {
 		return nil, err
@@ -45,6 +48,18 @@ func overTLS(dir string, l net.Listener) (net.Listener, error) {
 		}
 	}
 	return server.WithTLS(l, certificate), nil
+}
+
+// openAccount opens the server's own account, whose key signs URLs, and leaves
+// the file with which Google's libraries act as it.
+func openAccount(dir, project, endpoint string) (*egress.Credentials, error) {
+	keys := filepath.Join(dir, keysDir)
+	account, err := egress.OpenCredentials(keys)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(keys, "service-account.json")
+	return account, agent.WriteFile(path, account.JSON(project, endpoint+server.TokenPath), false)
 }
 
 func boto(port, ca string) []byte {

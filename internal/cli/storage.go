@@ -22,6 +22,7 @@ func newStorage(a *App) *cobra.Command {
 		Long: "Work with gs:// buckets and objects.\n\nIn a gs:// URL that is read, * stands for anything but a slash, ** for anything,\n? for one character and [a-z] for one of a set.",
 	}
 	cmd.AddCommand(newStorageCp(a, false), newStorageCp(a, true), newStorageLs(a), newStorageCat(a), newStorageRm(a), newBuckets(a))
+	cmd.AddCommand(newStorageSignURL(a))
 	return cmd
 }
 

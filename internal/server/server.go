@@ -28,6 +28,15 @@ type Options struct {
 	// Token, when not empty, must come with every request but those for
 	// health.
 	Token string
+	// Account tells a bearer token that an account of this server signed itself;
+	// nil where there is none.
+	Account func(bearer string) bool
+	// Tokens is where accounts exchange what they signed for a token; nil where
+	// there is none.
+	Tokens http.Handler
+	// Proven tells a request that proves to Storage that it is allowed; nil where
+	// none can.
+	Proven func(*http.Request) bool
 	// Hosts are names beyond loopback's that requests may be addressed to.
 	// They are checked only where there is no token: a token already proves
 	// that no web page made the request.
@@ -72,12 +81,11 @@ func New(o Options) http.Handler {
 	})
 
 	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.EscapedPath()
-		segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-		switch h, known := routes[segment]; {
-		case segment == "healthz" || segment == "readyz":
+		path, first := r.URL.EscapedPath(), segment(r)
+		switch h, known := routes[first]; {
+		case first == "healthz" || first == "readyz":
 			health.ServeHTTP(w, r)
-		case segment == "v1" && own(path):
+		case first == "v1" && own(path):
 			o.Own.ServeHTTP(w, r)
 		case known:
 			h.ServeHTTP(w, r)
@@ -86,6 +94,16 @@ func New(o Options) http.Handler {
 		}
 	})
 	return logged(o.Log, guarded(o, route))
+}
+
+// TokenPath is where accounts get tokens. Names of buckets are longer than its
+// first segment.
+const TokenPath = "/o/token"
+
+// segment is the first of a path.
+func segment(r *http.Request) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	return first
 }
 
 // own tells our additions to /v1 from the original's.
@@ -109,8 +127,14 @@ func guarded(o Options, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.EscapedPath(); {
 		case path == "/healthz" || path == "/readyz":
+		case path == TokenPath && o.Tokens != nil:
+			o.Tokens.ServeHTTP(w, r)
+			return
+		case o.Proven != nil && wires[segment(r)] == nil && o.Proven(r):
+			o.Storage.ServeHTTP(w, r)
+			return
 		case o.Token != "":
-			if !hasToken(r, o.Token) {
+			if !hasToken(r, o.Token) && (o.Account == nil || !o.Account(bearer(r))) {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="trainyard"`)
 				refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "authError", "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)")
 				return
@@ -128,11 +152,15 @@ func guarded(o Options, next http.Handler) http.Handler {
 }
 
 func hasToken(r *http.Request, want string) bool {
+	return subtle.ConstantTimeCompare([]byte(bearer(r)), []byte(want)) == 1
+}
+
+func bearer(r *http.Request) string {
 	got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		got = r.URL.Query().Get("access_token")
 	}
-	return subtle.ConstantTimeCompare([]byte(strings.TrimSpace(got)), []byte(want)) == 1
+	return strings.TrimSpace(got)
 }
 
 func knownHost(host string, more []string) bool {

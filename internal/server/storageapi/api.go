@@ -17,6 +17,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/signurl"
 )
 
 // Options are what the handler is made of.
@@ -24,6 +25,8 @@ type Options struct {
 	Store bucket.Store
 	// Room refuses what the disk has no room for; nil where nobody knows.
 	Room func(need int64) error
+	// URLs checks signed URLs; where it is nil they are refused.
+	URLs *signurl.Verifier
 	// Project is the one that buckets belong to when a request names none.
 	Project string
 	Log     *slog.Logger
@@ -54,6 +57,11 @@ type call struct {
 // route finds the method that a path asks for.
 func (a *api) route(w http.ResponseWriter, r *http.Request) error {
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/")
+	if signurl.Claimed(r) {
+		if err := a.verify(r); err != nil {
+			return err
+		}
+	}
 	c := &call{Request: r, q: r.URL.Query()}
 	if !isXML(r) {
 		// Before anything is done: an answer that cannot be given must not follow
@@ -177,13 +185,12 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return // the client has gone
 	}
 	k, msg := kinds[fault.KindOf(err)], err.Error()
-	if k.code == 500 {
+	if e, ok := errors.AsType[*responded](err); ok {
+		k = e.kind
+	} else if k.code == http.StatusInternalServerError {
 		id := rand.Text()
 		a.Log.Error("storage request failed", "method", r.Method, "path", r.URL.EscapedPath(), "request", id, "err", err)
 		msg = "internal error (request " + id + ")"
-	}
-	if e, ok := errors.AsType[*responded](err); ok {
-		k = e.kind
 	}
 	if errors.Is(err, bucket.ErrNotModified) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.WriteHeader(http.StatusNotModified)

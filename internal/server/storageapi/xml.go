@@ -182,16 +182,19 @@ var xmlCodes = map[string]string{
 // xmlMessages are what the original says; what exactly is wrong is then in the
 // details.
 var xmlMessages = map[string]string{
-	"NoSuchKey":          "The specified key does not exist.",
-	"NoSuchBucket":       "The specified bucket does not exist.",
-	"NoSuchUpload":       "The requested upload was not found.",
-	"PreconditionFailed": "At least one of the pre-conditions you specified did not hold.",
-	"InvalidArgument":    "Invalid argument.",
-	"InvalidRange":       "The requested range cannot be satisfied.",
-	"BadDigest":          "The Content-MD5 or x-goog-hash you specified did not match what was received.",
-	"BucketNotEmpty":     "The bucket you tried to delete was not empty.",
-	"AccessDenied":       "Access denied.",
-	"InternalError":      "We encountered an internal error. Please try again.",
+	"NoSuchKey":               "The specified key does not exist.",
+	"NoSuchBucket":            "The specified bucket does not exist.",
+	"NoSuchUpload":            "The requested upload was not found.",
+	"PreconditionFailed":      "At least one of the pre-conditions you specified did not hold.",
+	"InvalidArgument":         "Invalid argument.",
+	"InvalidRange":            "The requested range cannot be satisfied.",
+	"BadDigest":               "The Content-MD5 or x-goog-hash you specified did not match what was received.",
+	"BucketNotEmpty":          "The bucket you tried to delete was not empty.",
+	"AccessDenied":            "Access denied.",
+	"ExpiredToken":            "Invalid argument.", // as the original has it
+	"SignatureDoesNotMatch":   "Access denied.",
+	"MalformedSecurityHeader": "Your request has a malformed header.",
+	"InternalError":           "We encountered an internal error. Please try again.",
 }
 
 // xmlCode finds the code for an error.
@@ -238,7 +241,7 @@ func (a *api) writeXMLError(w http.ResponseWriter, r *http.Request, k kind, err 
 		Details string `xml:",omitempty"`
 	}{Code: code, Message: msg}
 	if m, ok := xmlMessages[code]; ok && m != msg {
-		v.Message, v.Details = m, msg
+		v.Message, v.Details = m, strings.TrimPrefix(msg, m+" ")
 	}
 	_ = writeXML(w, k.code, v)
 }
