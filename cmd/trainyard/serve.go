@@ -110,7 +110,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	}
 	defer listener.Close()
 	endpoint := "http://" + listener.Addr().String()
-	if listener, err = overTLS(dir, listener); err != nil {
+	if listener, err = overTLS(dir, s.Project, listener); err != nil {
 		return err
 	}
 	account, err := openAccount(dir, s.Project, endpoint)

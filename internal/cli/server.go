@@ -157,6 +157,11 @@ func runServerEnv(ctx context.Context, a *App) error {
 		path := filepath.Join(info.DataDir, "tls", "boto")
 		if _, err := os.Stat(path); err == nil {
 			export("BOTO_CONFIG", path)
+			// Where gcloud has certificates of its own to trust, it tells gsutil
+			// to trust those, whatever the file says.
+			if own, _ := a.Env.Lookup("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"); own != "" {
+				export("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", filepath.Join(info.DataDir, "tls", "ca-bundle.pem"))
+			}
 		}
 	}
 	if s.TokenFile != "" {

@@ -115,11 +115,12 @@ type bucketResource struct {
 
 func renderBucket(r *http.Request, b bucket.Bucket) bucketResource {
 	metageneration := strconv.FormatInt(b.Metageneration, 10)
+	uniform := map[string]any{"enabled": true, "lockedTime": stamp(b.Created)} // gsutil knows it by its older name
 	v := bucketResource{
 		Kind: "storage#bucket", ID: b.Name, SelfLink: base(r) + "/storage/v1/b/" + url.PathEscape(b.Name), Name: b.Name, ProjectNumber: "0",
 		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: b.StorageClass, ETag: base64.StdEncoding.EncodeToString([]byte(metageneration)),
 		Metageneration: metageneration, TimeCreated: stamp(b.Created), Updated: stamp(b.Updated), Labels: b.Labels, Lifecycle: renderLifecycle(b.Lifecycle),
-		IAMConfiguration: map[string]any{"uniformBucketLevelAccess": map[string]any{"enabled": true, "lockedTime": stamp(b.Created)}, "publicAccessPrevention": "inherited"},
+		IAMConfiguration: map[string]any{"uniformBucketLevelAccess": uniform, "bucketPolicyOnly": uniform, "publicAccessPrevention": "inherited"},
 	}
 	if b.Versioning {
 		v.Versioning = &enabled{true}
