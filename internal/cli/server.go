@@ -148,6 +148,7 @@ func runServerEnv(ctx context.Context, a *App) error {
 	export("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML", endpoint+"/")
 	export("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", endpoint+"/storage/v1/")
 	export("CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING", endpoint+"/")
+	export("CLOUDSDK_STORAGE_GS_XML_ENDPOINT_URL", endpoint) // of what sign-url signs
 	export("CLOUDSDK_CORE_PROJECT", s.Project)
 	export("GOOGLE_CLOUD_PROJECT", s.Project)
 	export("STORAGE_EMULATOR_HOST", endpoint)

@@ -63,6 +63,9 @@ func (a *api) route(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	c := &call{Request: r, q: r.URL.Query()}
+	if err := c.plain(); err != nil {
+		return err
+	}
 	if !isXML(r) {
 		// Before anything is done: an answer that cannot be given must not follow
 		// an effect.
@@ -126,6 +129,27 @@ func (a *api) route(w http.ResponseWriter, r *http.Request) error {
 		return a.objectVerb(w, c)
 	}
 	return a.object(w, c)
+}
+
+// plain refuses what would change who may read what is stored, and how it is
+// stored, if it were heeded.
+func (c *call) plain() error {
+	for name := range c.Header {
+		if strings.HasPrefix(name, "X-Goog-Encryption-") || strings.HasPrefix(name, "X-Goog-Copy-Source-Encryption-") || name == "X-Goog-Acl" {
+			return fault.Errorf(fault.Invalid, "header %s is not available on this server", strings.ToLower(name))
+		}
+	}
+	for _, name := range []string{"kmsKeyName", "destinationKmsKeyName"} {
+		if c.q.Get(name) != "" {
+			return fault.Errorf(fault.Invalid, "parameter %s is not available on this server: what is stored is not encrypted with keys of its own", name)
+		}
+	}
+	for _, name := range []string{"predefinedAcl", "destinationPredefinedAcl", "predefinedDefaultObjectAcl"} {
+		if c.q.Get(name) != "" {
+			return fault.Errorf(fault.Invalid, "parameter %s: Cannot insert legacy ACL for an object when uniform bucket-level access is enabled.", name)
+		}
+	}
+	return nil
 }
 
 // isVerb tells what may follow an object's name in a path.

@@ -117,6 +117,9 @@ func (a *api) update(w http.ResponseWriter, c *call, replace bool) error {
 	if err := decode(c.Body, &m); err != nil {
 		return err
 	}
+	if err := m.check(); err != nil {
+		return err
+	}
 	cond, err := c.conditions()
 	if err != nil {
 		return err
@@ -171,6 +174,9 @@ func (a *api) objectVerb(w http.ResponseWriter, c *call) error {
 		}
 		return a.write(w, c, renderObject(c.Request, o))
 	}
+	if c.q.Get("rewriteToken") != "" {
+		return fault.Errorf(fault.Invalid, "rewriteToken is not one that this server gave: it copies in one call")
+	}
 	var m metadata
 	if err := decode(c.Body, &m); err != nil {
 		return err
@@ -182,7 +188,7 @@ func (a *api) objectVerb(w http.ResponseWriter, c *call) error {
 	put.Bucket, put.Name = c.rest[2], strings.Join(c.rest[4:], "/")
 	// An empty body, or one that only repeats names, keeps the source's facts.
 	override := m.ContentType != nil || m.Metadata != nil || m.ContentEncoding != nil || m.CacheControl != nil || m.ContentDisposition != nil || m.ContentLanguage != nil
-	o, err := a.Store.Copy(c.Context(), src, put, override)
+	o, err := a.copy(c, src, put, override)
 	if err != nil {
 		return err
 	}
@@ -191,6 +197,21 @@ func (a *api) objectVerb(w http.ResponseWriter, c *call) error {
 	}
 	size := strconv.FormatInt(o.Size, 10)
 	return a.write(w, c, map[string]any{"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size, "done": true, "resource": renderObject(c.Request, o)})
+}
+
+// copy copies with the facts of the source, or with those given. A class alone
+// changes nothing else.
+func (a *api) copy(c *call, src bucket.Source, put bucket.PutOptions, override bool) (bucket.Object, error) {
+	if !override && put.StorageClass != "" {
+		from, err := a.Store.Stat(c.Context(), src.Bucket, src.Name, src.Generation, src.Conditions)
+		if err != nil {
+			return bucket.Object{}, err
+		}
+		src.Generation, override = from.Generation, true
+		from.Bucket, from.Name, from.StorageClass = put.Bucket, put.Name, put.StorageClass
+		put.Object = from
+	}
+	return a.Store.Copy(c.Context(), src, put, override)
 }
 
 func (a *api) compose(w http.ResponseWriter, c *call, cond bucket.Conditions) error {

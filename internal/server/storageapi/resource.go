@@ -3,6 +3,7 @@ package storageapi
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -141,6 +142,28 @@ type metadata struct {
 	MD5Hash            *string            `json:"md5Hash"`
 	CRC32C             *string            `json:"crc32c"`
 	Metadata           map[string]*string `json:"metadata"`
+
+	// What this server does not have; asked for, it is refused.
+	CustomTime         json.RawMessage `json:"customTime"`
+	EventBasedHold     json.RawMessage `json:"eventBasedHold"`
+	TemporaryHold      json.RawMessage `json:"temporaryHold"`
+	Retention          json.RawMessage `json:"retention"`
+	Contexts           json.RawMessage `json:"contexts"`
+	KMSKeyName         json.RawMessage `json:"kmsKeyName"`
+	CustomerEncryption json.RawMessage `json:"customerEncryption"`
+}
+
+// check refuses facts that would not be honoured.
+func (m *metadata) check() error {
+	for name, raw := range map[string]json.RawMessage{
+		"customTime": m.CustomTime, "eventBasedHold": m.EventBasedHold, "temporaryHold": m.TemporaryHold, "retention": m.Retention,
+		"contexts": m.Contexts, "kmsKeyName": m.KMSKeyName, "customerEncryption": m.CustomerEncryption,
+	} {
+		if raw != nil && !off(raw) {
+			return fault.Errorf(fault.Invalid, "field %s of an object is not available on this server; leave it out", name)
+		}
+	}
+	return checkClass(text(m.StorageClass))
 }
 
 func text(s *string) string {
@@ -152,6 +175,9 @@ func text(s *string) string {
 
 // put turns it into the store's form.
 func (m *metadata) put(o *bucket.PutOptions) error {
+	if err := m.check(); err != nil {
+		return err
+	}
 	o.ContentType, o.ContentEncoding, o.ContentDisposition = text(m.ContentType), text(m.ContentEncoding), text(m.ContentDisposition)
 	o.ContentLanguage, o.CacheControl, o.StorageClass = text(m.ContentLanguage), text(m.CacheControl), text(m.StorageClass)
 	for k, v := range m.Metadata {

@@ -20,10 +20,8 @@ func (c *call) described() (put bucket.PutOptions, err error) {
 	if err := checkClass(put.StorageClass); err != nil {
 		return put, err
 	}
-	for _, name := range []string{"X-Goog-Encryption-Algorithm", "X-Goog-Encryption-Kms-Key-Name", "X-Goog-Object-Lock-Mode"} {
-		if h.Get(name) != "" {
-			return put, fault.Errorf(fault.Invalid, "header %s is not available on this server", strings.ToLower(name))
-		}
+	if h.Get("X-Goog-Object-Lock-Mode") != "" || h.Get("X-Goog-Custom-Time") != "" {
+		return put, fault.Errorf(fault.Invalid, "objects have no custom time and no locks on this server")
 	}
 	for k, v := range h {
 		if name, ok := strings.CutPrefix(strings.ToLower(k), "x-goog-meta-"); ok && name != "" {
@@ -130,7 +128,7 @@ func (a *api) xmlCopy(w http.ResponseWriter, c *call) error {
 	default:
 		return fault.Errorf(fault.Invalid, "x-goog-metadata-directive is %q; COPY and REPLACE are known", directive)
 	}
-	o, err := a.Store.Copy(c.Context(), src, put, override)
+	o, err := a.copy(c, src, put, override)
 	if err != nil {
 		return err
 	}

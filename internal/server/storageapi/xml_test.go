@@ -102,6 +102,9 @@ func TestXMLObjects(t *testing.T) {
 		{"PUT", "/box/bad", "x", []string{"Content-MD5", "short"}, 400, "InvalidArgument"},
 		{"PUT", "/box/bad", "x", []string{"X-Goog-Hash", "crc32c=AAAAAA=="}, 400, "BadDigest"},
 		{"PUT", "/box/bad", "x", []string{"X-Goog-Storage-Class", "GOLD"}, 400, "GOLD"},
+		{"PUT", "/box/bad", "x", []string{"X-Goog-Encryption-Algorithm", "AES256"}, 400, "x-goog-encryption-algorithm"},
+		{"PUT", "/box/bad", "x", []string{"X-Goog-Acl", "public-read"}, 400, "x-goog-acl"},
+		{"PUT", "/box/bad", "x", []string{"X-Goog-Custom-Time", "2026-01-01T00:00:00Z"}, 400, "custom time"},
 		{"GET", "/box/bad", "", nil, 404, "NoSuchKey"},
 		{"POST", "/box/x", "", nil, 400, "x-goog-resumable"},
 		{"DELETE", "/box/a/b%20c", "", []string{"X-Goog-If-Generation-Match", "1"}, 412, "PreconditionFailed"},
@@ -134,6 +137,13 @@ func TestXMLObjects(t *testing.T) {
 	ask(t, "PUT", s.URL+"/box/copy", "", "X-Goog-Copy-Source", "box/a%2Fb%20c", "X-Goog-Metadata-Directive", "REPLACE", "Content-Type", "text/y")
 	if _, h, body := ask(t, "GET", s.URL+"/box/copy", ""); body != "hello" || h.Get("X-Goog-Meta-Who") != "" || h.Get("Content-Type") != "text/y" {
 		t.Errorf("the copy with other facts is %q, %v", body, h)
+	}
+	ask(t, "PUT", s.URL+"/box/cold", "", "X-Goog-Copy-Source", "/box/a%2Fb%20c", "X-Goog-Storage-Class", "coldline")
+	if code, _, body := ask(t, "POST", s.URL+"/storage/v1/b/box/o/cold/rewriteTo/b/box/o/colder", `{"storageClass":"ARCHIVE"}`); code != 200 || !strings.Contains(body, `"storageClass":"ARCHIVE"`) || !strings.Contains(body, `"who":"me"`) {
+		t.Errorf("a copy of another class: %d %s", code, body)
+	}
+	if _, h, body := ask(t, "GET", s.URL+"/box/cold", ""); body != "hello" || h.Get("X-Goog-Storage-Class") != "COLDLINE" || h.Get("X-Goog-Meta-Who") != "me" {
+		t.Errorf("a copy of another class: %q, %v", body, h)
 	}
 	if code, _, body := ask(t, "PUT", s.URL+"/box/copy", "", "X-Goog-Copy-Source", "/box/a%2Fb%20c", "X-Goog-Copy-Source-Generation", "1"); code != 404 {
 		t.Errorf("copy of a generation that is not there: %d %s", code, body)
@@ -457,6 +467,14 @@ func TestWhatIsRefused(t *testing.T) {
 		{"GET", "/storage/v1/b/box/o/x/iam", "", 200, "storage#policy"},
 		{"PUT", "/storage/v1/b/box/iam", `{"bindings":[]}`, 200, "storage#policy"},
 		{"PUT", "/storage/v1/b/box/iam", `{"bindings":[{"role":"r","members":["m"]}]}`, 400, "access policies are not available"},
+		{"POST", "/upload/storage/v1/b/box/o?uploadType=media&name=y&predefinedAcl=publicRead", "y", 400, "uniform bucket-level access"},
+		{"POST", "/upload/storage/v1/b/box/o?uploadType=media&name=y&kmsKeyName=k", "y", 400, "kmsKeyName"},
+		{"PATCH", "/storage/v1/b/box/o/x", `{"temporaryHold":true}`, 400, "temporaryHold"},
+		{"PATCH", "/storage/v1/b/box/o/x", `{"temporaryHold":false,"customTime":null,"contentType":"a/b"}`, 200, "a/b"},
+		{"POST", "/upload/storage/v1/b/box/o?uploadType=resumable&name=y", `{"customTime":"2026-01-01T00:00:00Z"}`, 400, "customTime"},
+		{"POST", "/upload/storage/v1/b/box/o?uploadType=resumable&name=y", `{"storageClass":"GOLD"}`, 400, "GOLD"},
+		{"POST", "/storage/v1/b/box/o/x/rewriteTo/b/box/o/y?rewriteToken=t", "{}", 400, "rewriteToken"},
+		{"GET", "/box/y", "", 404, "NoSuchKey"},
 		{"GET", "/storage/v1/b/box/iam/testPermissions?permissions=a&permissions=b", "", 200, `["a","b"]`},
 	} {
 		code, _, body := ask(t, tt.method, s.URL+tt.path, tt.body)
