@@ -257,21 +257,31 @@ func TestNamesRangesConditionsAndErrors(t *testing.T) {
 	}
 }
 
-// TestACutConnectionCommitsNothing announces a length and cuts the line.
+// TestACutConnectionCommitsNothing announces a length, or that the end will be
+// said, and cuts the line.
 func TestACutConnectionCommitsNothing(t *testing.T) {
 	s := serve(t)
-	c, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	_, _, body := ask(t, "POST", s.URL+"/box/cut?uploads", "")
+	id := element(t, body, "UploadId")
+	for _, path := range []string{"POST /upload/storage/v1/b/box/o?uploadType=media&name=cut", "PUT /box/cut", "PUT /box/cut?partNumber=1&uploadId=" + id} {
+		for _, length := range []string{"Content-Length: 1000000\r\n\r\nonly this", "Transfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n"} {
+			c, err := net.Dial("tcp", s.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: x\r\n%s", path, length)
+			if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.ReadAll(c) // until the server is done with it
+			c.Close()
+			if code, _, _ := ask(t, "GET", s.URL+"/storage/v1/b/box/o/cut", ""); code != 404 {
+				t.Errorf("after a cut %s: %d", path, code)
+			}
+		}
 	}
-	fmt.Fprintf(c, "POST /upload/storage/v1/b/box/o?uploadType=media&name=cut HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nonly this")
-	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.ReadAll(c) // until the server is done with it
-	c.Close()
-	if code, _, _ := ask(t, "GET", s.URL+"/storage/v1/b/box/o/cut", ""); code != 404 {
-		t.Errorf("after a cut connection: %d", code)
+	if _, _, body := ask(t, "GET", s.URL+"/box/cut?uploadId="+id, ""); len(elements(t, body, "PartNumber")) != 0 {
+		t.Errorf("a part that was cut is there: %s", body)
 	}
 }
 
