@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"log/slog"
 	"net"
@@ -136,7 +137,11 @@ func guarded(o Options, next http.Handler) http.Handler {
 		case o.Token != "":
 			if !hasToken(r, o.Token) && (o.Account == nil || !o.Account(bearer(r))) {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="trainyard"`)
-				refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "authError", "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)")
+				if _, wire := wires[segment(r)]; !wire {
+					refuseXML(w, http.StatusUnauthorized, "AuthenticationRequired", "Authentication required.", noToken)
+					return
+				}
+				refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "authError", noToken)
 				return
 			}
 		case !knownHost(r.Host, o.Hosts):
@@ -150,6 +155,8 @@ func guarded(o Options, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+const noToken = "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)"
 
 func hasToken(r *http.Request, want string) bool {
 	return subtle.ConstantTimeCompare([]byte(bearer(r)), []byte(want)) == 1
@@ -214,6 +221,17 @@ func refuse(w http.ResponseWriter, code int, status, reason, msg string) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(code)
 	_, _ = w.Write(append(body, '\n'))
+}
+
+// refuseXML answers as the XML API does, whose paths begin with a bucket.
+func refuseXML(w http.ResponseWriter, status int, code, msg, details string) {
+	body, _ := xml.Marshal(struct {
+		XMLName                xml.Name `xml:"Error"`
+		Code, Message, Details string
+	}{Code: code, Message: msg, Details: details})
+	w.Header().Set("Content-Type", "application/xml; charset=UTF-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(append([]byte(xml.Header), body...))
 }
 
 // logged writes a line per request at debug level, and turns a panic into a

@@ -87,7 +87,7 @@ func TestSignedURLs(t *testing.T) {
 			{"GET", sign("GET", "a b", nil, now.Add(-time.Hour)), "", nil, 400, "<Code>ExpiredToken</Code>"},
 			{"GET", sign("GET", "none", nil, now), "", nil, 404, "<Code>NoSuchKey</Code>"},
 			{"PUT", sign("PUT", "stolen", nil, now), "", []string{"X-Goog-Copy-Source", "/box/a%20b"}, 400, "<Code>MalformedSecurityHeader</Code>"},
-			{"GET", s.URL + "/box/a%20b", "", nil, unsigned, ""},
+			{"GET", s.URL + "/box/a%20b", "", nil, unsigned, map[string]string{"secret": "<Code>AuthenticationRequired</Code>", "": "hello"}[token]},
 			{"GET", s.URL + "/box/a%20b?X-Goog-Signature=00", "", nil, 400, "<Code>InvalidArgument</Code>"},
 			{"GET", s.URL + "/box/a%20b?GoogleAccessId=a&Expires=1&Signature=x", "", nil, 400, "version 4"},
 			{"GET", s.URL + "/storage/v1/b/box/o/a%20b?alt=media&" + strings.SplitN(get, "?", 2)[1], "", nil, map[string]int{"secret": 401, "": 400}[token], ""},

@@ -39,7 +39,8 @@ func xmlQuery(c *call) (q bucket.Query, limit int, encode func(string) string, e
 	switch e := c.q.Get("encoding-type"); e {
 	case "":
 	case "url":
-		encode = func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "%2F", "/") }
+		plain := strings.NewReplacer("+", "%20", "%2F", "/")
+		encode = func(s string) string { return plain.Replace(url.QueryEscape(s)) }
 	default:
 		return q, 0, nil, fault.Errorf(fault.Invalid, "encoding-type is %q; url is known", e)
 	}
