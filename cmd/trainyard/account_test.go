@@ -31,11 +31,13 @@ func TestTheServersAccountAndItsURLs(t *testing.T) {
 		}
 	}
 
-	// gcloud, with the account's own credentials instead of none.
+	// gcloud, with the account's own credentials instead of none, over TLS.
 	t.Run("gcloud", func(t *testing.T) {
 		y := *y
 		y.t = t
-		y.gcloudEnv = []string{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS=false", "CLOUDSDK_STORAGE_GS_XML_ENDPOINT_URL=" + y.url()}
+		y.gcloudEnv = []string{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS=false", "CLOUDSDK_STORAGE_GS_XML_ENDPOINT_URL=" + y.url(),
+			"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=https://" + y.addr + "/storage/v1/", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE=" + filepath.Join(y.dir, "tls", "ca.pem"),
+			"REQUESTS_CA_BUNDLE=", "CURL_CA_BUNDLE="} // they would win
 		y.mustGcloud("auth", "activate-service-account", "--key-file", filepath.Join(y.dir, "tls", "service-account.json"))
 		if out, _ := y.mustGcloud("storage", "cat", "gs://trainyard-default/a b.txt"); out != "hello" {
 			t.Errorf("cat: %q", out)
