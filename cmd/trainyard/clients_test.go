@@ -28,6 +28,7 @@ func (y *yard) gcloud(args ...string) (stdout, stderr string, err error) {
 		"CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true", "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML="+y.url()+"/",
 		"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE="+y.url()+"/storage/v1/", "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING="+y.url()+"/",
 		"CLOUDSDK_ML_ENGINE_POLLING_INTERVAL=1")
+	cmd.Env = append(cmd.Env, y.gcloudEnv...)
 	var o, e bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &o, &e
 	err = cmd.Run()

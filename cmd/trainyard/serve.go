@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,7 @@ import (
 	"github.com/trainyard/trainyard/internal/server/mlapi"
 	"github.com/trainyard/trainyard/internal/server/storageapi"
 	"github.com/trainyard/trainyard/internal/server/yardapi"
+	"github.com/trainyard/trainyard/internal/signurl"
 	"github.com/trainyard/trainyard/internal/store"
 )
 
@@ -115,7 +117,11 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	}
 	defer listener.Close()
 	endpoint := "http://" + listener.Addr().String()
-	if listener, err = overTLS(dir, listener); err != nil {
+	if listener, err = overTLS(dir, s.Project, listener); err != nil {
+		return err
+	}
+	account, err := openAccount(dir, s.Project, endpoint)
+	if err != nil {
 		return err
 	}
 	reader := logs.NewReader(filepath.Join(dir, "jobs"), source{jobs})
@@ -137,7 +143,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 				return int64(before) + 1, ok
 			}}),
 		Logging: logapi.New(queries{polls}, log),
-		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, Project: s.Project, Taken: server.Taken, Log: log}),
+		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, URLs: &signurl.Verifier{Public: account.Public(), Known: account.Known}, Project: s.Project, Taken: server.Taken, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
@@ -147,8 +153,11 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Admit: func(ctx context.Context, token string) (context.Context, bool, error) {
 			return tokens.Admit(ctx, token, jobs.Job)
 		},
-		Ready: func(context.Context) error { return objects.Room(0) },
-		Log:   log,
+		Account: func(bearer string) bool { return account.Good(bearer, time.Now()) },
+		Tokens:  account.Tokens(cmp.Or(token, "none-needed")),
+		Proven:  storageapi.Proves,
+		Ready:   func(context.Context) error { return objects.Room(0) },
+		Log:     log,
 	})
 
 	return lifecycle.Run(ctx, stopGrace,

@@ -63,6 +63,8 @@ type yard struct {
 	cmd  *exec.Cmd
 	out  *lockedBuffer
 	done chan error
+
+	gcloudEnv []string // beside the usual
 }
 
 func newYard(t *testing.T, args ...string) *yard {

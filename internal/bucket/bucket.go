@@ -177,7 +177,8 @@ type Store interface {
 	StartUpload(ctx context.Context, o PutOptions) (id string, err error)
 	// Upload appends a chunk that begins at offset. When total is known and
 	// reached, the object is committed and returned. A cut chunk keeps what
-	// arrived. offset may repeat bytes that are stored; a gap is Precondition.
+	// arrived. offset may repeat bytes that are stored; a gap is Precondition. A
+	// body that is a *Promise brings checksums that the whole object must have.
 	Upload(ctx context.Context, id string, offset, total int64, body io.Reader) (UploadState, error)
 	UploadStatus(ctx context.Context, id string) (UploadState, error)
 	CancelUpload(ctx context.Context, id string) error
@@ -226,6 +227,15 @@ type Source struct {
 	Bucket, Name string
 	Generation   int64 // 0 is the live one
 	Conditions   Conditions
+}
+
+// Promise is the body of a resumable session's chunk that comes with the
+// checksums of the whole object: clients know them only when they have read it.
+// They count with the chunk that completes the object.
+type Promise struct {
+	io.Reader
+	WantMD5    []byte
+	WantCRC32C *uint32
 }
 
 // UploadState is how far a resumable session is.

@@ -14,6 +14,10 @@ import (
 // is what is there.
 var ErrNotModified = errors.New("not modified")
 
+// ErrChecksum is the cause of a fault.Invalid that says: what came is not what
+// was promised.
+var ErrChecksum = errors.New("checksum mismatch")
+
 // ErrPart is the cause when a part that was named is not there, or is another;
 // ErrPartOrder when the parts do not ascend.
 var (
@@ -89,9 +93,9 @@ func (o *PutOptions) CheckBody(size int64, sum []byte, crc uint32) error {
 	case o.Size >= 0 && size != o.Size:
 		return fault.Errorf(fault.Invalid, "the body of %s has %d bytes, %d were announced", o.Name, size, o.Size)
 	case o.WantMD5 != nil && !bytes.Equal(o.WantMD5, sum):
-		return fault.Errorf(fault.Invalid, "Provided MD5 hash does not match calculated MD5 hash of %s.", o.Name)
+		return &fault.Error{Kind: fault.Invalid, Msg: "Provided MD5 hash does not match calculated MD5 hash of " + o.Name + ".", Err: ErrChecksum}
 	case o.WantCRC32C != nil && *o.WantCRC32C != crc:
-		return fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
+		return &fault.Error{Kind: fault.Invalid, Msg: "Provided CRC32C does not match calculated CRC32C of " + o.Name + ".", Err: ErrChecksum}
 	}
 	return nil
 }

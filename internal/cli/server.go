@@ -148,6 +148,7 @@ func runServerEnv(ctx context.Context, a *App) error {
 	export("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML", endpoint+"/")
 	export("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", endpoint+"/storage/v1/")
 	export("CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING", endpoint+"/")
+	export("CLOUDSDK_STORAGE_GS_XML_ENDPOINT_URL", endpoint) // of what sign-url signs
 	export("CLOUDSDK_CORE_PROJECT", s.Project)
 	export("GOOGLE_CLOUD_PROJECT", s.Project)
 	export("STORAGE_EMULATOR_HOST", endpoint)
@@ -157,6 +158,11 @@ func runServerEnv(ctx context.Context, a *App) error {
 		path := filepath.Join(info.DataDir, "tls", "boto")
 		if _, err := os.Stat(path); err == nil {
 			export("BOTO_CONFIG", path)
+			// Where gcloud has certificates of its own to trust, it tells gsutil
+			// to trust those, whatever the file says.
+			if own, _ := a.Env.Lookup("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"); own != "" {
+				export("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", filepath.Join(info.DataDir, "tls", "ca-bundle.pem"))
+			}
 		}
 	}
 	if s.TokenFile != "" {

@@ -19,7 +19,7 @@ func newStorage(a *App) *cobra.Command {
 	}
 	cmd.AddCommand(
 		newStorageCp(a, false), newStorageCp(a, true), newStorageRsync(a), newStorageLs(a), newStorageCat(a), newStorageRm(a),
-		newStorageDu(a), newStorageHash(a), newObjects(a), newBuckets(a),
+		newStorageDu(a), newStorageHash(a), newStorageSignURL(a), newObjects(a), newBuckets(a),
 	)
 	return cmd
 }

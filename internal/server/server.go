@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"log/slog"
 	"net"
@@ -32,6 +33,15 @@ type Options struct {
 	// one is who the context it returns says. known is false for other tokens; a
 	// fault.Denied means that this one is no longer good. It may be nil.
 	Admit func(ctx context.Context, token string) (as context.Context, known bool, err error)
+	// Account tells a bearer token that an account of this server signed itself;
+	// nil where there is none.
+	Account func(bearer string) bool
+	// Tokens is where accounts exchange what they signed for a token; nil where
+	// there is none.
+	Tokens http.Handler
+	// Proven tells a request that proves to Storage that it is allowed; nil where
+	// none can.
+	Proven func(*http.Request) bool
 	// Hosts are names beyond loopback's that requests may be addressed to.
 	// They are checked only where there is no token: a token already proves
 	// that no web page made the request.
@@ -83,12 +93,11 @@ func New(o Options) http.Handler {
 	})
 
 	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.EscapedPath()
-		segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-		switch h, known := routes[segment]; {
-		case segment == "healthz" || segment == "readyz":
+		path, first := r.URL.EscapedPath(), segment(r)
+		switch h, known := routes[first]; {
+		case first == "healthz" || first == "readyz":
 			health.ServeHTTP(w, r)
-		case segment == "v1" && own(path):
+		case first == "v1" && own(path):
 			o.Own.ServeHTTP(w, r)
 		case known:
 			h.ServeHTTP(w, r)
@@ -97,6 +106,16 @@ func New(o Options) http.Handler {
 		}
 	})
 	return logged(o.Log, guarded(o, route))
+}
+
+// TokenPath is where accounts get tokens. Names of buckets are longer than its
+// first segment.
+const TokenPath = "/o/token"
+
+// segment is the first of a path.
+func segment(r *http.Request) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	return first
 }
 
 // own tells our additions to /v1 from the original's.
@@ -124,8 +143,14 @@ func guarded(o Options, next http.Handler) http.Handler {
 		}
 		switch path := r.URL.EscapedPath(); {
 		case path == "/healthz" || path == "/readyz":
+		case path == TokenPath && o.Tokens != nil:
+			o.Tokens.ServeHTTP(w, r)
+			return
+		case o.Proven != nil && wires[segment(r)] == nil && o.Proven(r):
+			o.Storage.ServeHTTP(w, r)
+			return
 		case fault.Is(err, fault.Denied):
-			unauthenticated(w, err.Error())
+			unauthenticated(w, r, err.Error())
 			return
 		case err != nil:
 			o.Log.Error("a job's token cannot be checked", "err", err)
@@ -134,8 +159,9 @@ func guarded(o Options, next http.Handler) http.Handler {
 		case job:
 			r = r.WithContext(as)
 		case o.Token != "":
-			if subtle.ConstantTimeCompare([]byte(tokenOf(r)), []byte(o.Token)) != 1 {
-				unauthenticated(w, "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)")
+			token := tokenOf(r)
+			if subtle.ConstantTimeCompare([]byte(token), []byte(o.Token)) != 1 && (o.Account == nil || !o.Account(token)) {
+				unauthenticated(w, r, "this server asks for a token: send it as a bearer token (trainyard: TRAINYARD_TOKEN_FILE; gcloud: CLOUDSDK_AUTH_ACCESS_TOKEN_FILE)")
 				return
 			}
 		case !knownHost(r.Host, o.Hosts):
@@ -159,8 +185,13 @@ func tokenOf(r *http.Request) string {
 	return strings.TrimSpace(got)
 }
 
-func unauthenticated(w http.ResponseWriter, msg string) {
+// unauthenticated refuses in the form of the API that was spoken.
+func unauthenticated(w http.ResponseWriter, r *http.Request, msg string) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="trainyard"`)
+	if _, wire := wires[segment(r)]; !wire {
+		refuseXML(w, http.StatusUnauthorized, "AuthenticationRequired", "Authentication required.", msg)
+		return
+	}
 	refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "authError", msg)
 }
 
@@ -215,6 +246,17 @@ func refuse(w http.ResponseWriter, code int, status, reason, msg string) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(code)
 	_, _ = w.Write(append(body, '\n'))
+}
+
+// refuseXML answers as the XML API does, whose paths begin with a bucket.
+func refuseXML(w http.ResponseWriter, status int, code, msg, details string) {
+	body, _ := xml.Marshal(struct {
+		XMLName                xml.Name `xml:"Error"`
+		Code, Message, Details string
+	}{Code: code, Message: msg, Details: details})
+	w.Header().Set("Content-Type", "application/xml; charset=UTF-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(append([]byte(xml.Header), body...))
 }
 
 // logged writes a line per request at debug level, and turns a panic into a

@@ -102,12 +102,42 @@ func TestWebPagesAndForeignHostsAreRefused(t *testing.T) {
 	}
 }
 
+// TestAProofOpensStorageOnly: what proves to storage that it is allowed goes
+// there without a token, and nowhere else.
+func TestAProofOpensStorageOnly(t *testing.T) {
+	o := options(t)
+	o.Token = "secret"
+	o.Proven = func(*http.Request) bool { return true }
+	o.Storage = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("storage")) })
+	o.Account = func(bearer string) bool { return bearer == "signed" }
+	o.Tokens = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a token")) })
+	h := server.New(o)
+	if code, body := ask(h, "GET", at+"/bucket/object", "Host", "yard.example"); code != 200 || body != "storage" {
+		t.Errorf("with a proof: %d %s", code, body)
+	}
+	for _, path := range []string{"/v1/projects/p/jobs", "/v1/server", "/v2/entries:list", "/storage/v1/b", "/upload/storage/v1/b/x/o", "/batch", "/"} {
+		if code, _ := ask(h, "GET", at+path); code != 401 {
+			t.Errorf("GET %s with a proof for storage = %d, want 401", path, code)
+		}
+		if code, _ := ask(h, "GET", at+path, "Authorization", "Bearer signed"); code != 200 {
+			t.Errorf("GET %s with a token of the account's = %d, want 200", path, code)
+		}
+	}
+	if code, body := ask(h, "POST", at+server.TokenPath); code != 200 || body != "a token" {
+		t.Errorf("%s: %d %s", server.TokenPath, code, body)
+	}
+}
+
 func TestATokenIsAskedForOnEveryWire(t *testing.T) {
 	o := options(t)
 	o.Token = "secret"
 	h := server.New(o)
 	for _, path := range []string{"/v1/projects/p/jobs", "/v1/server", "/v2/entries:list", "/storage/v1/b", "/bucket/object", "/"} {
-		if code, body := ask(h, "GET", at+path); code != 401 || !strings.Contains(body, "UNAUTHENTICATED") {
+		want := "UNAUTHENTICATED"
+		if path == "/bucket/object" {
+			want = "<Code>AuthenticationRequired</Code>"
+		}
+		if code, body := ask(h, "GET", at+path); code != 401 || !strings.Contains(body, want) {
 			t.Errorf("GET %s without a token = %d %s, want 401", path, code, body)
 		}
 		if code, _ := ask(h, "GET", at+path, "Authorization", "Bearer wrong"); code != 401 {

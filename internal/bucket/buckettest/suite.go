@@ -490,6 +490,29 @@ func resumable(t *testing.T, s bucket.Store) {
 	is(t, "a wrong MD5", err, fault.Invalid)
 	_, err = s.Stat(ctx, "box", "sum", 0, bucket.Conditions{})
 	is(t, "after it", err, fault.NotFound)
+
+	// Checksums may come with the last chunk only.
+	late := o
+	late.Name = "late"
+	for i, want := range []*bucket.Promise{{WantMD5: make([]byte, 16)}, {WantCRC32C: new(uint32)}, {}} {
+		if id, err = s.StartUpload(ctx, late); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Upload(ctx, id, 0, 2, &bucket.Promise{Reader: strings.NewReader("x"), WantMD5: make([]byte, 16)}); err != nil {
+			t.Errorf("a checksum with a chunk that is not the last: %v", err)
+		}
+		want.Reader = strings.NewReader("y")
+		st, err := s.Upload(ctx, id, 1, 2, want)
+		if i == 2 {
+			if err != nil || st.Object == nil {
+				t.Errorf("no checksum: %+v, %v", st, err)
+			}
+			continue
+		}
+		is(t, "a wrong checksum at last", err, fault.Invalid)
+		_, err = s.Stat(ctx, "box", "late", 0, bucket.Conditions{})
+		is(t, "after it", err, fault.NotFound)
+	}
 }
 
 // parts: an upload in parts becomes an object when it is finished, and not

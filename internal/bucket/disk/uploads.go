@@ -115,6 +115,7 @@ func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body
 	if u.object != nil {
 		return state(), nil
 	}
+	promise, _ := body.(*bucket.Promise)
 	if offset > u.received {
 		return state(), fault.Errorf(fault.Precondition, "the chunk begins at byte %d, but only %d bytes have been received", offset, u.received)
 	}
@@ -156,6 +157,9 @@ func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body
 		return bucket.UploadState{Received: before}, translate(err)
 	}
 	if broken == nil && total >= 0 && u.received == total {
+		if promise != nil {
+			keepPromise(&u.options, promise)
+		}
 		if err := s.finish(ctx, u); err != nil {
 			return bucket.UploadState{Received: before}, err
 		}
@@ -165,6 +169,15 @@ func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body
 		return bucket.UploadState{Received: before}, err
 	}
 	return state(), broken
+}
+
+func keepPromise(o *bucket.PutOptions, p *bucket.Promise) {
+	if p.WantMD5 != nil {
+		o.WantMD5 = p.WantMD5
+	}
+	if p.WantCRC32C != nil {
+		o.WantCRC32C = p.WantCRC32C
+	}
 }
 
 // finish makes the object of a session whose last byte has come. The content

@@ -17,6 +17,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/signurl"
 )
 
 // Options are what the handler is made of.
@@ -24,6 +25,8 @@ type Options struct {
 	Store bucket.Store
 	// Room refuses what the disk has no room for; nil where nobody knows.
 	Room func(need int64) error
+	// URLs checks signed URLs; where it is nil they are refused.
+	URLs *signurl.Verifier
 	// Project is the one that buckets belong to when a request names none.
 	Project string
 	// Taken says which bucket names the server has another use for; it may be
@@ -57,7 +60,15 @@ type call struct {
 // route finds the method that a path asks for.
 func (a *api) route(w http.ResponseWriter, r *http.Request) error {
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/")
+	if signurl.Claimed(r) {
+		if err := a.verify(r); err != nil {
+			return err
+		}
+	}
 	c := &call{Request: r, q: r.URL.Query()}
+	if err := c.plain(); err != nil {
+		return err
+	}
 	if !isXML(r) {
 		// Before anything is done: an answer that cannot be given must not follow
 		// an effect.
@@ -130,7 +141,9 @@ func isVerb(rest []string) bool {
 		return len(rest) >= 5 && rest[1] == "b" && rest[3] == "o"
 	case "moveTo":
 		return len(rest) >= 3 && rest[1] == "o"
-	case "compose", "iam", "acl":
+	case "compose", "restore":
+		return len(rest) == 1
+	case "iam", "acl":
 		return true
 	}
 	return false
@@ -178,7 +191,9 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return // the client has gone
 	}
 	k, msg := kinds[fault.KindOf(err)], err.Error()
-	if k.code == 500 {
+	if e, ok := errors.AsType[*responded](err); ok {
+		k = e.kind
+	} else if k.code == http.StatusInternalServerError {
 		id := rand.Text()
 		a.Log.Error("storage request failed", "method", r.Method, "path", r.URL.EscapedPath(), "request", id, "err", err)
 		msg = "internal error (request " + id + ")"
@@ -186,11 +201,12 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if hint := fault.HintOf(err); hint != "" && k.code != 500 {
 		msg += "; " + hint
 	}
-	if e, ok := errors.AsType[*responded](err); ok {
-		k = e.kind
-	}
 	if errors.Is(err, bucket.ErrNotModified) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if k.code == http.StatusNotModified {
+		w.WriteHeader(k.code)
 		return
 	}
 	// What is left of a body is read up, within reason, so that a client that
@@ -199,7 +215,7 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		_, _ = io.CopyN(io.Discard, r.Body, 256<<10)
 	}
 	if isXML(r) {
-		writeXMLError(w, r, k, msg)
+		a.writeXMLError(w, r, k, err, msg)
 		return
 	}
 	if r.URL.Query().Get("alt") == "media" {

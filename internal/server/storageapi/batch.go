@@ -68,7 +68,12 @@ func (a *api) batch(w http.ResponseWriter, c *call) error {
 			}
 		}
 		rec := httptest.NewRecorder()
-		if err := a.route(rec, inner); err != nil {
+		if !strings.HasPrefix(inner.URL.Path, "/storage/v1/") || inner.URL.Query().Get("alt") == "media" {
+			err = fault.Errorf(fault.Invalid, "%s %s cannot be in a batch, which is for calls of the JSON API without content", inner.Method, inner.URL.Path)
+		} else {
+			err = a.route(rec, inner)
+		}
+		if err != nil {
 			a.refuse(rec, inner, err)
 		}
 		h := textproto.MIMEHeader{"Content-Type": {"application/http"}}

@@ -139,13 +139,17 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 			if err != nil {
 				return err
 			}
-			if err := a.Store.DeleteBucket(c.Context(), c.bucket, cond); err != nil {
-				return err
-			}
-			w.WriteHeader(http.StatusNoContent)
-			return nil
+			return a.removeBucket(w, c, cond)
 		},
 	})
+}
+
+func (a *api) removeBucket(w http.ResponseWriter, c *call, cond bucket.Conditions) error {
+	if err := a.Store.DeleteBucket(c.Context(), c.bucket, cond); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // bucketConditions reads the preconditions that buckets have.
@@ -159,27 +163,66 @@ func bucketConditions(q url.Values) (bucket.Conditions, error) {
 }
 
 // bucketPart serves what hangs below a bucket beside its objects: facts that
-// clients ask for and that are the same for every bucket here.
+// clients ask for and that are the same for every bucket here. What they would
+// change is refused in words.
 func (a *api) bucketPart(w http.ResponseWriter, c *call, rest []string) error {
 	b, err := a.Store.Bucket(c.Context(), c.bucket)
 	if err != nil {
 		return err
 	}
-	switch part := strings.Join(rest, "/"); {
-	case part == "storageLayout" && c.Method == http.MethodGet:
-		return a.write(w, c, map[string]any{"kind": "storage#storageLayout", "bucket": c.bucket, "location": strings.ToUpper(b.Location), "locationType": "region", "hierarchicalNamespace": map[string]bool{"enabled": false}})
-	case part == "iam" && c.Method == http.MethodGet:
-		return a.write(w, c, map[string]any{"kind": "storage#policy", "resourceId": "projects/_/buckets/" + c.bucket, "version": 1, "etag": "CAE=", "bindings": []any{}})
-	case part == "iam" && c.Method == http.MethodPut:
-		return fault.Errorf(fault.Invalid, "access policies of buckets are not available on this server")
-	case part == "iam/testPermissions" && c.Method == http.MethodGet:
+	switch part := rest[0]; part {
+	case "iam":
+		return a.iam(w, c, "projects/_/buckets/"+c.bucket, rest[1:])
+	case "acl", "defaultObjectAcl":
+		return noACL("bucket")
+	case "storageLayout":
+		if c.Method == http.MethodGet && len(rest) == 1 {
+			return a.write(w, c, map[string]any{"kind": "storage#storageLayout", "bucket": c.bucket, "location": strings.ToUpper(b.Location), "locationType": "region", "hierarchicalNamespace": map[string]bool{"enabled": false}})
+		}
+	case "managedFolders", "folders", "anywhereCaches", "notificationConfigs":
+		return a.noneOf(w, c, part, rest[1:])
+	case "restore", "relocate", "lockRetentionPolicy":
+		return fault.Errorf(fault.Invalid, "%s is not available on this server: nothing is deleted softly, moved or retained; buckets can keep versions", part)
+	}
+	return notServed(c.Request)
+}
+
+// noneOf serves a collection that is empty in every bucket.
+func (a *api) noneOf(w http.ResponseWriter, c *call, part string, rest []string) error {
+	switch {
+	case len(rest) == 0 && c.Method == http.MethodGet:
+		return a.write(w, c, map[string]any{"kind": "storage#" + part})
+	case len(rest) == 0:
+		return fault.Errorf(fault.Invalid, "%s are not available on this server; names with slashes need none", part)
+	}
+	return fault.Errorf(fault.NotFound, "The specified resource does not exist: %s of bucket %s", part, c.bucket)
+}
+
+// noACL is what the original says of a bucket with one access for all that is in
+// it, as every bucket here is.
+func noACL(of string) error {
+	return fault.Errorf(fault.Invalid, "Cannot use ACL API to access the %s's policy when uniform bucket-level access is enabled.", of)
+}
+
+// iam serves the policy of a bucket or an object: it is empty, and whoever may
+// call may do everything.
+func (a *api) iam(w http.ResponseWriter, c *call, resource string, rest []string) error {
+	switch verb := c.Method + " " + strings.Join(rest, "/"); verb {
+	case "GET ":
+		return a.write(w, c, map[string]any{"kind": "storage#policy", "resourceId": resource, "version": 1, "etag": "CAE=", "bindings": []any{}})
+	case "PUT ":
+		var policy struct {
+			Bindings []any `json:"bindings"`
+		}
+		if err := decode(c.Body, &policy); err != nil {
+			return err
+		}
+		if len(policy.Bindings) > 0 {
+			return fault.Errorf(fault.Invalid, "access policies are not available on this server: who may call is the same for all buckets")
+		}
+		return a.write(w, c, map[string]any{"kind": "storage#policy", "resourceId": resource, "version": 1, "etag": "CAE=", "bindings": []any{}})
+	case "GET testPermissions":
 		return a.write(w, c, map[string]any{"kind": "storage#testIamPermissionsResponse", "permissions": c.q["permissions"]})
-	case part == "managedFolders" && c.Method == http.MethodGet:
-		return a.write(w, c, map[string]any{"kind": "storage#managedFolders"})
-	case part == "folders" && c.Method == http.MethodGet:
-		return a.write(w, c, map[string]any{"kind": "storage#folders"})
-	case part == "acl" && c.Method == http.MethodGet:
-		return a.write(w, c, map[string]any{"kind": "storage#bucketAccessControls", "items": []any{}})
 	}
 	return notServed(c.Request)
 }

@@ -1,9 +1,6 @@
 package storageapi
 
 import (
-	"encoding/base64"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -64,6 +61,13 @@ func (a *api) object(w http.ResponseWriter, c *call) error {
 	}
 	return method(c, map[string]func() error{
 		http.MethodGet: func() error {
+			soft, err := c.flag("softDeleted")
+			if err != nil {
+				return err
+			}
+			if soft {
+				return fault.Errorf(fault.Invalid, "parameter softDeleted: soft deletion is not available on this server; buckets can keep versions")
+			}
 			if c.q.Get("alt") == "media" {
 				return a.media(w, c)
 			}
@@ -71,14 +75,18 @@ func (a *api) object(w http.ResponseWriter, c *call) error {
 			if err != nil {
 				return err
 			}
-			cond, err := conditions(c.q, "")
+			cond, err := c.conditions()
 			if err != nil {
 				return err
 			}
 			o, err := a.Store.Stat(c.Context(), c.bucket, c.name, gen, cond)
+			if err == nil {
+				err = c.fresh(o)
+			}
 			if err != nil {
 				return err
 			}
+			w.Header().Set("ETag", etag(o))
 			return a.write(w, c, renderObject(c.Request, o))
 		},
 		http.MethodHead:   func() error { return a.media(w, c) },
@@ -93,7 +101,7 @@ func (a *api) remove(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	cond, err := conditions(c.q, "")
+	cond, err := c.conditions()
 	if err != nil {
 		return err
 	}
@@ -109,7 +117,10 @@ func (a *api) update(w http.ResponseWriter, c *call, replace bool) error {
 	if err := decode(c.Body, &m); err != nil {
 		return err
 	}
-	cond, err := conditions(c.q, "")
+	if err := m.check(); err != nil {
+		return err
+	}
+	cond, err := c.conditions()
 	if err != nil {
 		return err
 	}
@@ -127,149 +138,20 @@ func (a *api) update(w http.ResponseWriter, c *call, replace bool) error {
 	return a.write(w, c, renderObject(c.Request, o))
 }
 
-// media sends content, whole or a range, over the JSON and the XML API.
-func (a *api) media(w http.ResponseWriter, c *call) error {
-	gen, err := generation(c.q, "generation")
-	if err != nil {
-		return err
-	}
-	cond, err := conditions(c.q, "")
-	if err != nil {
-		return err
-	}
-	o, err := a.Store.Stat(c.Context(), c.bucket, c.name, gen, cond)
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Accept-Ranges", "bytes")
-	h.Set("X-Goog-Generation", strconv.FormatInt(o.Generation, 10))
-	h.Set("X-Goog-Metageneration", strconv.FormatInt(o.Metageneration, 10))
-	h.Set("X-Goog-Storage-Class", o.StorageClass)
-	h.Set("X-Goog-Stored-Content-Length", strconv.FormatInt(o.Size, 10))
-	encoding := o.ContentEncoding
-	if encoding == "" {
-		encoding = "identity"
-	}
-	h.Set("X-Goog-Stored-Content-Encoding", encoding)
-	var sums []string
-	if !o.Unsummed {
-		sums = append(sums, "crc32c="+crcText(o.CRC32C))
-	}
-	if o.MD5 != nil {
-		sums = append(sums, "md5="+base64.StdEncoding.EncodeToString(o.MD5))
-		h.Set("ETag", fmt.Sprintf(`"%x"`, o.MD5))
-	} else {
-		h.Set("ETag", `"`+etag(o)+`"`)
-	}
-	if len(sums) > 0 {
-		h.Set("X-Goog-Hash", strings.Join(sums, ","))
-	}
-	h.Set("Last-Modified", o.Updated.UTC().Format(http.TimeFormat))
-	for k, v := range o.Metadata {
-		h.Set("X-Goog-Meta-"+k, v)
-	}
-	for name, v := range map[string]string{"Content-Disposition": o.ContentDisposition, "Content-Language": o.ContentLanguage, "Cache-Control": o.CacheControl} {
-		if v != "" {
-			h.Set(name, v)
-		}
-	}
-	contentType := o.ContentType
-	if contentType == "" {
-		contentType = "application/octet-stream"
-	}
-	h.Set("Content-Type", contentType)
-	if match := c.Header.Get("If-None-Match"); match != "" && match == h.Get("ETag") {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-
-	offset, length, partial, err := byteRange(c.Header.Get("Range"), o.Size)
-	if err != nil {
-		h.Set("Content-Range", fmt.Sprintf("bytes */%d", o.Size))
-		return err
-	}
-	_, body, err := a.Store.Open(c.Context(), c.bucket, c.name, o.Generation, offset, length, bucket.Conditions{})
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	if o.ContentEncoding == "gzip" && !strings.Contains(c.Header.Get("Accept-Encoding"), "gzip") && c.Method != http.MethodHead {
-		return gunzip(w, body)
-	}
-	if o.ContentEncoding != "" {
-		h.Set("Content-Encoding", o.ContentEncoding)
-	}
-	h.Set("Content-Length", strconv.FormatInt(length, 10))
-	code := http.StatusOK
-	if partial {
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, offset+length-1, o.Size))
-		code = http.StatusPartialContent
-	}
-	w.WriteHeader(code)
-	if c.Method == http.MethodHead {
-		return nil
-	}
-	if n, err := io.Copy(w, body); err != nil || n != length {
-		// The header is out: cutting the connection is the only way to say that
-		// this is not all.
-		if c.Context().Err() == nil {
-			a.Log.Error("sending an object ended early", "bucket", c.bucket, "object", c.name, "sent", n, "of", length, "err", err)
-		}
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
-// byteRange reads a Range header with one range. What is not understood is as
-// good as absent, as HTTP wants it.
-func byteRange(header string, size int64) (offset, length int64, partial bool, err error) {
-	spec, ok := strings.CutPrefix(strings.TrimSpace(header), "bytes=")
-	if !ok || strings.Contains(spec, ",") {
-		return 0, size, false, nil
-	}
-	first, last, ok := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok {
-		return 0, size, false, nil
-	}
-	unsatisfiable := &responded{kind{416, "requestedRangeNotSatisfiable"}, fmt.Sprintf("Request range not satisfiable: %s of %d bytes", header, size)}
-	if first == "" {
-		n, err := strconv.ParseInt(last, 10, 64)
-		if err != nil {
-			return 0, size, false, nil
-		}
-		if n <= 0 || size == 0 {
-			return 0, 0, false, unsatisfiable
-		}
-		n = min(n, size)
-		return size - n, n, true, nil
-	}
-	from, err := strconv.ParseInt(first, 10, 64)
-	if err != nil || from < 0 {
-		return 0, size, false, nil
-	}
-	to := size - 1
-	if last != "" {
-		if to, err = strconv.ParseInt(last, 10, 64); err != nil || to < from {
-			return 0, size, false, nil
-		}
-		to = min(to, size-1)
-	}
-	if from >= size {
-		return 0, 0, false, unsatisfiable
-	}
-	return from, to - from + 1, true, nil
-}
-
 // objectVerb serves copyTo, rewriteTo, moveTo and compose.
 func (a *api) objectVerb(w http.ResponseWriter, c *call) error {
-	if c.rest[0] == "iam" || c.rest[0] == "acl" {
-		return fault.Errorf(fault.Invalid, "access policies of objects are not available on this server")
+	switch c.rest[0] {
+	case "iam":
+		return a.iam(w, c, "projects/_/buckets/"+c.bucket+"/objects/"+c.name, c.rest[1:])
+	case "acl":
+		return noACL("object")
+	case "restore":
+		return fault.Errorf(fault.Invalid, "%s/%s cannot be restored: soft deletion is not available on this server; buckets can keep versions", c.bucket, c.name)
 	}
 	if c.Method != http.MethodPost {
 		return method(c, nil)
 	}
-	cond, err := conditions(c.q, "")
+	cond, err := c.conditions()
 	if err != nil {
 		return err
 	}
@@ -292,6 +174,9 @@ func (a *api) objectVerb(w http.ResponseWriter, c *call) error {
 		}
 		return a.write(w, c, renderObject(c.Request, o))
 	}
+	if c.q.Get("rewriteToken") != "" {
+		return fault.Errorf(fault.Invalid, "rewriteToken is not one that this server gave: it copies in one call")
+	}
 	var m metadata
 	if err := decode(c.Body, &m); err != nil {
 		return err
@@ -303,7 +188,7 @@ func (a *api) objectVerb(w http.ResponseWriter, c *call) error {
 	put.Bucket, put.Name = c.rest[2], strings.Join(c.rest[4:], "/")
 	// An empty body, or one that only repeats names, keeps the source's facts.
 	override := m.ContentType != nil || m.Metadata != nil || m.ContentEncoding != nil || m.CacheControl != nil || m.ContentDisposition != nil || m.ContentLanguage != nil
-	o, err := a.Store.Copy(c.Context(), src, put, override)
+	o, err := a.copy(c, src, put, override)
 	if err != nil {
 		return err
 	}
@@ -312,6 +197,21 @@ func (a *api) objectVerb(w http.ResponseWriter, c *call) error {
 	}
 	size := strconv.FormatInt(o.Size, 10)
 	return a.write(w, c, map[string]any{"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size, "done": true, "resource": renderObject(c.Request, o)})
+}
+
+// copy copies with the facts of the source, or with those given. A class alone
+// changes nothing else.
+func (a *api) copy(c *call, src bucket.Source, put bucket.PutOptions, override bool) (bucket.Object, error) {
+	if !override && put.StorageClass != "" {
+		from, err := a.Store.Stat(c.Context(), src.Bucket, src.Name, src.Generation, src.Conditions)
+		if err != nil {
+			return bucket.Object{}, err
+		}
+		src.Generation, override = from.Generation, true
+		from.Bucket, from.Name, from.StorageClass = put.Bucket, put.Name, put.StorageClass
+		put.Object = from
+	}
+	return a.Store.Copy(c.Context(), src, put, override)
 }
 
 func (a *api) compose(w http.ResponseWriter, c *call, cond bucket.Conditions) error {
@@ -337,6 +237,10 @@ func (a *api) compose(w http.ResponseWriter, c *call, cond bucket.Conditions) er
 	// not those of the whole.
 	put.WantMD5, put.WantCRC32C = nil, nil
 	put.Bucket, put.Name = c.bucket, c.name
+	if err := headers(&put, c.Header); err != nil {
+		return err
+	}
+	put.WantMD5 = nil // a composite has none
 	var sources []bucket.Source
 	for _, s := range body.SourceObjects {
 		src := bucket.Source{Bucket: c.bucket, Name: s.Name, Generation: int64(s.Generation)}
@@ -345,6 +249,17 @@ func (a *api) compose(w http.ResponseWriter, c *call, cond bucket.Conditions) er
 			src.Conditions.GenerationMatch = &n
 		}
 		sources = append(sources, src)
+	}
+	// gcloud describes the destination with the facts of the first source, its
+	// checksum among them.
+	if put.WantCRC32C != nil && len(sources) > 0 {
+		first, err := a.Store.Stat(c.Context(), c.bucket, sources[0].Name, sources[0].Generation, bucket.Conditions{})
+		if err != nil {
+			return err
+		}
+		if first.CRC32C == *put.WantCRC32C {
+			put.WantCRC32C = nil
+		}
 	}
 	o, err := a.Store.Compose(c.Context(), put, sources, body.DeleteSourceObjects)
 	if err != nil {

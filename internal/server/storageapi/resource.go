@@ -3,6 +3,7 @@ package storageapi
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -118,11 +119,12 @@ type bucketResource struct {
 
 func renderBucket(r *http.Request, b bucket.Bucket) bucketResource {
 	metageneration := strconv.FormatInt(b.Metageneration, 10)
+	uniform := map[string]any{"enabled": true, "lockedTime": stamp(b.Created)} // gsutil knows it by its older name
 	v := bucketResource{
 		Kind: "storage#bucket", ID: b.Name, SelfLink: base(r) + "/storage/v1/b/" + url.PathEscape(b.Name), Name: b.Name, ProjectNumber: "0",
 		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: b.StorageClass, ETag: base64.StdEncoding.EncodeToString([]byte(metageneration)),
 		Metageneration: metageneration, TimeCreated: stamp(b.Created), Updated: stamp(b.Updated), Labels: b.Labels, Lifecycle: renderLifecycle(b.Lifecycle),
-		IAMConfiguration: map[string]any{"uniformBucketLevelAccess": map[string]any{"enabled": true, "lockedTime": stamp(b.Created)}, "publicAccessPrevention": "inherited"},
+		IAMConfiguration: map[string]any{"uniformBucketLevelAccess": uniform, "bucketPolicyOnly": uniform, "publicAccessPrevention": "inherited"},
 	}
 	if b.Versioning {
 		v.Versioning = &enabled{true}
@@ -143,6 +145,28 @@ type metadata struct {
 	MD5Hash            *string            `json:"md5Hash"`
 	CRC32C             *string            `json:"crc32c"`
 	Metadata           map[string]*string `json:"metadata"`
+
+	// What this server does not have; asked for, it is refused.
+	CustomTime         json.RawMessage `json:"customTime"`
+	EventBasedHold     json.RawMessage `json:"eventBasedHold"`
+	TemporaryHold      json.RawMessage `json:"temporaryHold"`
+	Retention          json.RawMessage `json:"retention"`
+	Contexts           json.RawMessage `json:"contexts"`
+	KMSKeyName         json.RawMessage `json:"kmsKeyName"`
+	CustomerEncryption json.RawMessage `json:"customerEncryption"`
+}
+
+// check refuses facts that would not be honoured.
+func (m *metadata) check() error {
+	for name, raw := range map[string]json.RawMessage{
+		"customTime": m.CustomTime, "eventBasedHold": m.EventBasedHold, "temporaryHold": m.TemporaryHold, "retention": m.Retention,
+		"contexts": m.Contexts, "kmsKeyName": m.KMSKeyName, "customerEncryption": m.CustomerEncryption,
+	} {
+		if raw != nil && !off(raw) {
+			return fault.Errorf(fault.Invalid, "field %s of an object is not available on this server; leave it out", name)
+		}
+	}
+	return checkClass(text(m.StorageClass))
 }
 
 func text(s *string) string {
@@ -154,6 +178,9 @@ func text(s *string) string {
 
 // put turns it into the store's form.
 func (m *metadata) put(o *bucket.PutOptions) error {
+	if err := m.check(); err != nil {
+		return err
+	}
 	o.ContentType, o.ContentEncoding, o.ContentDisposition = text(m.ContentType), text(m.ContentEncoding), text(m.ContentDisposition)
 	o.ContentLanguage, o.CacheControl, o.StorageClass = text(m.ContentLanguage), text(m.CacheControl), text(m.StorageClass)
 	for k, v := range m.Metadata {
@@ -202,22 +229,31 @@ func headers(o *bucket.PutOptions, h http.Header) error {
 			return err
 		}
 	}
-	for _, line := range h.Values("X-Goog-Hash") {
-		for part := range strings.SplitSeq(line, ",") {
-			part = strings.TrimSpace(part)
-			if s, ok := strings.CutPrefix(part, "md5="); ok {
-				if err := wantMD5(o, s); err != nil {
-					return err
-				}
-			}
-			if s, ok := strings.CutPrefix(part, "crc32c="); ok {
-				if err := wantCRC(o, s); err != nil {
-					return err
-				}
-			}
+	md5, crc, err := googHash(h)
+	if md5 != nil {
+		o.WantMD5 = md5
+	}
+	if crc != nil {
+		o.WantCRC32C = crc
+	}
+	return err
+}
+
+// googHash reads x-goog-hash: "crc32c=…,md5=…", in one header or several.
+func googHash(h http.Header) (md5 []byte, crc *uint32, err error) {
+	var o bucket.PutOptions
+	for part := range strings.SplitSeq(strings.Join(h.Values("X-Goog-Hash"), ","), ",") {
+		switch name, sum, _ := strings.Cut(strings.TrimSpace(part), "="); name {
+		case "md5":
+			err = wantMD5(&o, sum)
+		case "crc32c":
+			err = wantCRC(&o, sum)
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
-	return nil
+	return o.WantMD5, o.WantCRC32C, nil
 }
 
 // conditions reads the preconditions of a query; prefix is "" or "ifSource".
@@ -234,6 +270,21 @@ func conditions(q url.Values, prefix string) (c bucket.Conditions, err error) {
 		}
 	}
 	return c, nil
+}
+
+// conditions are those of a request: the JSON API has them in the query, the
+// XML API in headers.
+func (c *call) conditions() (bucket.Conditions, error) {
+	if !isXML(c.Request) {
+		return conditions(c.q, "")
+	}
+	q := url.Values{}
+	for header, name := range map[string]string{"X-Goog-If-Generation-Match": "ifGenerationMatch", "X-Goog-If-Metageneration-Match": "ifMetagenerationMatch"} {
+		if v := c.Header.Get(header); v != "" {
+			q.Set(name, v)
+		}
+	}
+	return conditions(q, "")
 }
 
 func number(q url.Values, name string) (*int64, error) {

@@ -41,6 +41,14 @@ func (a *api) upload(w http.ResponseWriter, c *call, rest string) error {
 	if err := headers(&put, c.Header); err != nil {
 		return err
 	}
+	if strings.EqualFold(c.Header.Get("Content-Encoding"), "gzip") && c.q.Get("uploadType") != "resumable" {
+		// Packed for the way only; what is stored is what was packed.
+		unpacked, err := gzip.NewReader(c.Body)
+		if err != nil {
+			return fault.Errorf(fault.Invalid, "Content-Encoding is gzip, but the body is not: %w", err)
+		}
+		c.Body, c.ContentLength = io.NopCloser(unpacked), -1
+	}
 	switch kind := c.q.Get("uploadType"); kind {
 	case "media", "":
 		put.Bucket, put.Name, put.ContentType = c.bucket, c.q.Get("name"), c.Header.Get("Content-Type")
@@ -73,10 +81,8 @@ func (c *call) named(put *bucket.PutOptions, m *metadata) error {
 }
 
 func (a *api) put(w http.ResponseWriter, c *call, put bucket.PutOptions, body io.Reader) error {
-	if a.Room != nil && c.ContentLength > 0 {
-		if err := a.Room(c.ContentLength); err != nil {
-			return err
-		}
+	if err := a.room(c.ContentLength); err != nil {
+		return err
 	}
 	o, err := a.Store.Put(c.Context(), put, body)
 	if err != nil {
@@ -200,21 +206,26 @@ func (a *api) session(w http.ResponseWriter, c *call, id string) error {
 	if err != nil {
 		return err
 	}
+	if !r.query && r.length >= 0 && c.ContentLength >= 0 && r.length != c.ContentLength {
+		return fault.Errorf(fault.Invalid, "Content-Range is %q, but the body has %d bytes", c.Header.Get("Content-Range"), c.ContentLength)
+	}
+	body := &bucket.Promise{Reader: http.NoBody}
+	if body.WantMD5, body.WantCRC32C, err = googHash(c.Header); err != nil {
+		return err
+	}
 	var st bucket.UploadState
 	if r.query {
 		st, err = a.Store.UploadStatus(c.Context(), id)
 		if err == nil && st.Object == nil && r.total >= 0 && st.Received == r.total {
-			st, err = a.Store.Upload(c.Context(), id, st.Received, r.total, http.NoBody)
+			st, err = a.Store.Upload(c.Context(), id, st.Received, r.total, body)
 		}
 	} else {
-		if a.Room != nil && c.ContentLength > 0 {
-			if err := a.Room(c.ContentLength); err != nil {
-				return err
-			}
+		if err := a.room(c.ContentLength); err != nil {
+			return err
 		}
-		body := io.Reader(c.Body)
+		body.Reader = c.Body
 		if r.length >= 0 {
-			body = &exact{body, r.length}
+			body.Reader = &exact{c.Body, r.length}
 		}
 		st, err = a.Store.Upload(c.Context(), id, r.first, r.total, body)
 		if fault.Is(err, fault.Precondition) && !errors.Is(err, bucket.ErrNotModified) && r.first > st.Received {
@@ -225,6 +236,10 @@ func (a *api) session(w http.ResponseWriter, c *call, id string) error {
 		return err
 	}
 	if st.Object != nil {
+		if isXML(c.Request) {
+			tell(w.Header(), *st.Object)
+			return nil
+		}
 		return a.write(w, c, renderObject(c.Request, *st.Object))
 	}
 	if st.Received > 0 {
@@ -318,20 +333,4 @@ func parseContentRange(header string, contentLength int64) (contentRange, error)
 		r.length = to - r.first + 1
 	}
 	return r, nil
-}
-
-// gunzip sends stored gzip content unpacked, to a client that does not take it
-// packed.
-func gunzip(w http.ResponseWriter, body io.Reader) error {
-	z, err := gzip.NewReader(body)
-	if err != nil {
-		return fault.Errorf(fault.Invalid, "the object says it is gzip, but is not: %w", err)
-	}
-	w.Header().Set("Warning", `214 UploadServer gunzipped`)
-	w.Header().Del("X-Goog-Hash")
-	w.WriteHeader(http.StatusOK)
-	if _, err := io.Copy(w, z); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return nil
 }

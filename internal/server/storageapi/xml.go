@@ -2,6 +2,8 @@ package storageapi
 
 import (
 	"encoding/xml"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
+// isXML tells the XML API's requests, which have a bucket's name where the JSON
+// API has one of these words.
 func isXML(r *http.Request) bool {
 	segment, _, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	switch segment {
@@ -30,93 +34,113 @@ func (a *api) xml(w http.ResponseWriter, c *call, path string) error {
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "the path is not escaped rightly: %w", err)
 	}
+	verbs := a.xmlObject(w, c)
+	known := objectParts
 	if c.name == "" {
-		return method(c, map[string]func() error{
-			http.MethodGet: func() error { return a.xmlList(w, c) },
-			http.MethodHead: func() error {
-				_, err := a.Store.Bucket(c.Context(), c.bucket)
-				return err
-			},
-		})
+		verbs, known = a.xmlBucket(w, c), bucketParts
 	}
-	return method(c, map[string]func() error{
-		http.MethodGet:  func() error { return a.media(w, c) },
-		http.MethodHead: func() error { return a.media(w, c) },
-		http.MethodDelete: func() error {
-			return a.remove(w, c)
-		},
-		http.MethodPut: func() error {
-			put := bucket.PutOptions{}
-			put.Bucket, put.Name, put.Size = c.bucket, c.name, c.ContentLength
-			put.ContentType, put.ContentEncoding, put.CacheControl = c.Header.Get("Content-Type"), c.Header.Get("Content-Encoding"), c.Header.Get("Cache-Control")
-			for k, v := range c.Header {
-				if name, ok := strings.CutPrefix(strings.ToLower(k), "x-goog-meta-"); ok {
-					if put.Metadata == nil {
-						put.Metadata = map[string]string{}
-					}
-					put.Metadata[name] = strings.Join(v, ",")
-				}
-			}
-			if err := headers(&put, c.Header); err != nil {
-				return err
-			}
-			if a.Room != nil && c.ContentLength > 0 {
-				if err := a.Room(c.ContentLength); err != nil {
-					return err
-				}
-			}
-			o, err := a.Store.Put(c.Context(), put, c.Body)
-			if err != nil {
-				return err
-			}
-			w.Header().Set("X-Goog-Hash", "crc32c="+crcText(o.CRC32C))
-			w.Header().Set("ETag", `"`+etag(o)+`"`)
-			return nil
-		},
-	})
+	for _, part := range subresources {
+		if c.q.Has(part) && !known[c.Method+" "+part] {
+			return &responded{kind{http.StatusNotImplemented, "NotImplemented"}, c.Method + " with ?" + part + " is not available on this server"}
+		}
+	}
+	return method(c, verbs)
 }
 
-func (a *api) xmlList(w http.ResponseWriter, c *call) error {
-	limit, err := number(c.q, "max-keys")
-	if err != nil {
-		return err
-	}
-	q := bucket.Query{Prefix: c.q.Get("prefix"), Delimiter: c.q.Get("delimiter"), Token: c.q.Get("continuation-token"), StartOffset: c.q.Get("start-after")}
-	if limit != nil {
-		q.Max = int(min(max(*limit, 1), 1000))
-	}
-	if marker := c.q.Get("marker"); marker != "" {
-		q.StartOffset = marker + "\x00"
-	}
-	page, err := a.Store.List(c.Context(), c.bucket, q)
-	if err != nil {
-		return err
-	}
-	type contents struct {
-		Key            string
-		Generation     int64
-		MetaGeneration int64
-		LastModified   string
-		ETag           string
-		Size           int64
-	}
-	type prefix struct{ Prefix string }
-	v := struct {
-		XMLName               xml.Name `xml:"http://doc.s3.amazonaws.com/2006-03-01 ListBucketResult"`
-		Name, Prefix          string
-		IsTruncated           bool
-		NextContinuationToken string `xml:",omitempty"`
-		Contents              []contents
-		CommonPrefixes        []prefix
-	}{Name: c.bucket, Prefix: q.Prefix, IsTruncated: page.Next != "", NextContinuationToken: page.Next}
-	for _, o := range page.Objects {
-		v.Contents = append(v.Contents, contents{o.Name, o.Generation, o.Metageneration, stamp(o.Updated), `"` + etag(o) + `"`, o.Size})
-	}
-	for _, p := range page.Prefixes {
-		v.CommonPrefixes = append(v.CommonPrefixes, prefix{p})
-	}
-	return writeXML(w, http.StatusOK, v)
+// subresources are parameters that make a request one about something else than
+// the object or the list: one that is not known must not be taken for that.
+var subresources = []string{
+	"acl", "billing", "compose", "cors", "customPlacementConfig", "defaultObjectAcl", "delete", "encryption", "encryptionConfig", "lifecycle", "location", "logging", "notification",
+	"policy", "publicAccessBlock", "requestPayment", "restore", "retention", "legal-hold", "storageClass", "tagging", "uploads", "versioning", "website",
 }
+
+var (
+	bucketParts = map[string]bool{"GET uploads": true, "GET location": true, "GET versioning": true, "POST delete": true}
+	objectParts = map[string]bool{"POST uploads": true, "PUT compose": true}
+)
+
+func (a *api) xmlBucket(w http.ResponseWriter, c *call) map[string]func() error {
+	return map[string]func() error{
+		http.MethodGet: func() error {
+			switch {
+			case c.q.Has("uploads"):
+				return a.xmlUploads(w, c)
+			case c.q.Has("location") || c.q.Has("versioning"):
+				return a.xmlFact(w, c)
+			case c.q.Has("versions"):
+				return a.xmlVersions(w, c)
+			}
+			return a.xmlList(w, c)
+		},
+		http.MethodHead: func() error {
+			_, err := a.Store.Bucket(c.Context(), c.bucket)
+			return err
+		},
+		http.MethodPut:    func() error { return a.xmlCreate(w, c) },
+		http.MethodDelete: func() error { return a.removeBucket(w, c, bucket.Conditions{}) },
+		http.MethodPost: func() error {
+			if c.q.Has("delete") {
+				return a.xmlDeleteMany(w, c)
+			}
+			return fault.Errorf(fault.Invalid, "uploads by HTML forms are not available on this server; PUT the object")
+		},
+	}
+}
+
+func (a *api) xmlObject(w http.ResponseWriter, c *call) map[string]func() error {
+	id := c.q.Get("uploadId")
+	session := c.q.Get("upload_id")
+	return map[string]func() error{
+		http.MethodGet: func() error {
+			if id != "" {
+				return a.xmlParts(w, c, id)
+			}
+			return a.media(w, c)
+		},
+		http.MethodHead: func() error { return a.media(w, c) },
+		http.MethodDelete: func() error {
+			switch {
+			case id != "":
+				return a.xmlAbort(w, c, id)
+			case session != "":
+				return a.session(w, c, session)
+			}
+			return a.remove(w, c)
+		},
+		http.MethodPost: func() error {
+			switch {
+			case c.q.Has("uploads"):
+				return a.xmlInitiate(w, c)
+			case id != "":
+				return a.xmlComplete(w, c, id)
+			case session != "":
+				return a.session(w, c, session)
+			case strings.EqualFold(c.Header.Get("X-Goog-Resumable"), "start"):
+				return a.xmlResumable(w, c)
+			}
+			return fault.Errorf(fault.Invalid, "POST to an object begins an upload: send x-goog-resumable: start, or the parameter uploads")
+		},
+		http.MethodPut: func() error {
+			switch {
+			case id != "":
+				return a.xmlPart(w, c, id)
+			case session != "":
+				return a.session(w, c, session)
+			case c.q.Has("compose"):
+				return a.xmlCompose(w, c)
+			case c.Header.Get("X-Goog-Copy-Source") != "":
+				return a.xmlCopy(w, c)
+			}
+			return a.xmlPut(w, c)
+		},
+	}
+}
+
+// Namespaces of answers: of the listings, and of uploads in parts.
+const (
+	listSpace   = "http://doc.s3.amazonaws.com/2006-03-01"
+	uploadSpace = "http://s3.amazonaws.com/doc/2006-03-01/"
+)
 
 func writeXML(w http.ResponseWriter, code int, v any) error {
 	b, err := xml.Marshal(v)
@@ -129,23 +153,95 @@ func writeXML(w http.ResponseWriter, code int, v any) error {
 	return nil
 }
 
-var xmlCodes = map[int]string{400: "InvalidArgument", 403: "AccessDenied", 404: "NoSuchKey", 405: "MethodNotAllowed", 409: "Conflict", 412: "PreconditionFailed", 416: "InvalidRange", 507: "InsufficientStorage"}
+// maxXML bounds a body that is parsed: 10,000 parts with room to spare.
+const maxXML = 4 << 20
 
-func writeXMLError(w http.ResponseWriter, r *http.Request, k kind, msg string) {
-	code := xmlCodes[k.code]
+// readXML parses the body of a request.
+func readXML(r io.Reader, v any) error {
+	b, err := io.ReadAll(io.LimitReader(r, maxXML+1))
 	switch {
-	case k.code == 404 && strings.Contains(msg, "bucket"):
-		code = "NoSuchBucket"
-	case code == "":
-		code = "InternalError"
+	case err != nil:
+		return fault.Errorf(fault.Invalid, "the body broke off: %w", err)
+	case len(b) > maxXML:
+		return &responded{kind{http.StatusBadRequest, "MaxMessageLengthExceeded"}, "Your request was too big."}
 	}
+	if err := xml.Unmarshal(b, v); err != nil {
+		return &responded{kind{http.StatusBadRequest, "MalformedXMLPayload"}, "The XML you provided was not well-formed or did not validate: " + err.Error()}
+	}
+	return nil
+}
+
+// xmlCodes are the XML API's words for the JSON API's reasons. Reasons that
+// begin with a capital are the XML API's own.
+var xmlCodes = map[string]string{
+	"invalid": "InvalidArgument", "required": "InvalidArgument", "forbidden": "AccessDenied", "methodNotAllowed": "MethodNotAllowed", "conflict": "Conflict",
+	"conditionNotMet": "PreconditionFailed", "requestedRangeNotSatisfiable": "InvalidRange", "insufficientStorage": "InsufficientStorage",
+	"rateLimitExceeded": "SlowDown", "backendError": "ServiceUnavailable",
+}
+
+// xmlMessages are what the original says; what exactly is wrong is then in the
+// details.
+var xmlMessages = map[string]string{
+	"NoSuchKey":               "The specified key does not exist.",
+	"NoSuchBucket":            "The specified bucket does not exist.",
+	"NoSuchUpload":            "The requested upload was not found.",
+	"PreconditionFailed":      "At least one of the pre-conditions you specified did not hold.",
+	"InvalidArgument":         "Invalid argument.",
+	"InvalidRange":            "The requested range cannot be satisfied.",
+	"BadDigest":               "The Content-MD5 or x-goog-hash you specified did not match what was received.",
+	"BucketNotEmpty":          "The bucket you tried to delete was not empty.",
+	"AccessDenied":            "Access denied.",
+	"ExpiredToken":            "Invalid argument.", // as the original has it
+	"SignatureDoesNotMatch":   "Access denied.",
+	"MalformedSecurityHeader": "Your request has a malformed header.",
+	"InternalError":           "We encountered an internal error. Please try again.",
+}
+
+// xmlCode finds the code for an error.
+func (a *api) xmlCode(r *http.Request, k kind, err error) string {
+	bucketName, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case k.code == http.StatusInternalServerError:
+		return "InternalError"
+	case errors.Is(err, bucket.ErrPart):
+		return "InvalidPart"
+	case errors.Is(err, bucket.ErrPartOrder):
+		return "InvalidPartOrder"
+	case errors.Is(err, bucket.ErrChecksum):
+		return "BadDigest"
+	case k.code == http.StatusConflict && name == "" && r.Method == http.MethodDelete:
+		return "BucketNotEmpty"
+	case k.code == http.StatusConflict && name == "" && r.Method == http.MethodPut:
+		return "BucketNameUnavailable"
+	case k.reason != "notFound":
+		if code, ok := xmlCodes[k.reason]; ok {
+			return code
+		}
+		return k.reason
+	}
+	if _, err := a.Store.Bucket(r.Context(), bucketName); err != nil || name == "" {
+		return "NoSuchBucket"
+	}
+	if q := r.URL.Query(); q.Has("uploadId") || q.Has("upload_id") {
+		return "NoSuchUpload"
+	}
+	return "NoSuchKey"
+}
+
+func (a *api) writeXMLError(w http.ResponseWriter, r *http.Request, k kind, err error, msg string) {
+	code := a.xmlCode(r, k, err)
 	if r.Method == http.MethodHead {
 		w.WriteHeader(k.code)
 		return
 	}
-	_ = writeXML(w, k.code, struct {
+	v := struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
 		Message string
-	}{Code: code, Message: msg})
+		Details string `xml:",omitempty"`
+	}{Code: code, Message: msg}
+	if m, ok := xmlMessages[code]; ok && m != msg {
+		v.Message, v.Details = m, strings.TrimPrefix(msg, m+" ")
+	}
+	_ = writeXML(w, k.code, v)
 }
