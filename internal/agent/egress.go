@@ -36,7 +36,8 @@ func (a *agent) openWayOut(ctx context.Context) (*wayOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := egress.OpenCredentials(keys)
+	// Not the server's own account: what that one signs is the server's user's.
+	credentials, err := egress.OpenCredentials(filepath.Join(keys, "jobs"))
 	if err != nil {
 		return nil, err
 	}

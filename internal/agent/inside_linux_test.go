@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/trainyard/trainyard/internal/egress"
 )
 
 // tellProgram tells where it is and what it was given.
@@ -62,9 +64,20 @@ func TestTheVariablesOfTheWayOut(t *testing.T) {
 		Type     string `json:"type"`
 		Project  string `json:"project_id"`
 		TokenURI string `json:"token_uri"`
+		Key      string `json:"private_key"`
 	}
 	if err := json.Unmarshal(b, &account); err != nil || account.Type != "service_account" || account.Project != "proj" || account.TokenURI != got["TRAINYARD_ENDPOINT"]+tokenPath {
 		t.Errorf("the credentials are %+v, %v", account, err)
+	}
+	servers, err := egress.OpenCredentials(filepath.Join(tr.task.DataDir, keysDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var other struct {
+		Key string `json:"private_key"`
+	}
+	if err := json.Unmarshal(servers.JSON("proj", ""), &other); err != nil || account.Key == "" || account.Key == other.Key {
+		t.Errorf("a job has the key of the server's account (%v)", err)
 	}
 }
 
