@@ -142,16 +142,14 @@ func (o *submitOptions) local(cfg mlv1.Doc) error {
 	return checkModule(module)
 }
 
-var modulePattern = regexp.MustCompile(`^[\pL_][\pL\pN_]*(?:\.[\pL_][\pL\pN_]*)*$`)
-
 // checkModule refuses a file where a module's dotted name is meant.
 func checkModule(name string) error {
-	if name == "" || modulePattern.MatchString(name) {
+	if name == "" || mlv1.IsModule(name) {
 		return nil
 	}
 	e := fault.Errorf(fault.Invalid, "--module-name %q is not the dotted name of a module", name)
 	dotted := strings.NewReplacer("/", ".", `\`, ".").Replace(strings.TrimSuffix(strings.Trim(filepath.ToSlash(name), "./"), ".py"))
-	if modulePattern.MatchString(dotted) {
+	if mlv1.IsModule(dotted) {
 		return e.WithHint("use --module-name %s", dotted)
 	}
 	return e

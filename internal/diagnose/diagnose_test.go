@@ -65,6 +65,8 @@ var installers = map[string]*job.Exit{
 	"index-unreachable": {Code: 2, Step: "environment", Tail: []string{"error: Failed to fetch: `https://index.example/simple/six/`", "  Caused by: error sending request for url", "  Caused by: dns error: failed to lookup address information"}},
 	"damaged-package": {Code: 2, Step: "install", Message: "junk.tar.gz: the archive is damaged: at byte 0: failed to read tar data / failed to read tar data / Invalid gzip header",
 		Tail: []string{"error: Failed to build `/data/environments/packages/edff/tmp/src/junk.tar.gz`", "  cause: Invalid tar file", "  cause: Invalid gzip header"}},
+	"build-file-missing": {Code: 2, Step: "install", Message: "rel-9.tar.gz: it does not build: FileNotFoundError: [Errno 2] No such file or directory: 'requirements.txt'",
+		Tail: []string{"FileNotFoundError: [Errno 2] No such file or directory: 'requirements.txt'", "error: Failed to build `/data/environments/packages/b6e8/tmp/src/rel-9.tar.gz`", "  cause: The build backend returned an error"}},
 	"build-failed":  {Code: 1, Step: "install", Tail: []string{"  × Failed to build `app-1.0.tar.gz`", "  ├─▶ The build backend returned an error", "  ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"}},
 	"package-fetch": {Code: 1, Step: "fetch", Message: "gs://b/x.tar.gz: No such object: b/x.tar.gz"},
 	"out-of-memory": {Code: 137, Signal: "SIGKILL", Step: "run", OutOfMem: true, PeakMemory: 2 << 30, MemLimit: 2 << 30},
@@ -78,8 +80,8 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 		"abort": "SIGABRT", "own-module": "imports trainer.utils, which belongs to its own package", "own-module-run": "no module trainer.missing",
 		"missing-dependency": "imports sklearn_of_nobody", "job-dir-argument": "does not know the argument --job-dir", "arguments": "the following arguments are required: --epochs",
 		"python-too-new": "does not serve this version of Python", "no-version": "no-such-package-of-anybody", "index-unreachable": "could not be reached", "build-failed": "could not be built",
-		"damaged-package": "junk.tar.gz is no package",
-		"disk-full":       "disk is full", "package-fetch": "could not be fetched", "port-in-use": "port that another program has", "gpu": "GPU that it cannot see",
+		"build-file-missing": "setup.py reads requirements.txt, which is not in the archive", "damaged-package": "junk.tar.gz is no package",
+		"disk-full": "disk is full", "package-fetch": "could not be fetched", "port-in-use": "port that another program has", "gpu": "GPU that it cannot see",
 		"gs-as-file": "gs://bucket/data.csv with open()", "private-tmp": "looks for /tmp/data-of-nobody.csv", "relative-path": "data/train.csv by a relative path", "syntax": "SyntaxError",
 	}
 	for _, c := range catalogue() {

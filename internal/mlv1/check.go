@@ -117,7 +117,7 @@ func (c *checker) program(s *job.Spec) {
 	switch m := in.PythonModule; {
 	case m == "":
 		c.wrong("python_module", "The Python module is required.")
-	case !dotted(m), strings.HasSuffix(m, ".py"):
+	case !IsModule(m), strings.HasSuffix(m, ".py"):
 		c.wrong("python_module", "The Python module '%s' is not a dotted module name such as 'trainer.task'.", m)
 	}
 	for i, a := range in.Args {
@@ -133,10 +133,10 @@ func (c *checker) program(s *job.Spec) {
 	s.Module, s.Args, s.JobDir = in.PythonModule, in.Args, in.JobDir
 }
 
-// dotted tells a module's name: runpy takes any that the import system finds,
+// IsModule tells a module's dotted name: runpy takes any that the import system finds,
 // with dashes too. It is no regular expression, since one with Unicode's classes
 // costs every start of the command line.
-func dotted(module string) bool {
+func IsModule(module string) bool {
 	for part := range strings.SplitSeq(module, ".") {
 		if part == "" {
 			return false
