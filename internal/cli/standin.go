@@ -74,7 +74,7 @@ var (
 		"r": gsutilRecursive, "R": gsutilRecursive, "n": {to: "--no-clobber"}, "c": {to: "--continue-on-error"},
 		"v": {to: "--print-created-message"}, "A": {to: "--all-versions"}, "I": {to: "--read-paths-from-stdin"},
 		"z": {to: "--gzip-local", value: true}, "Z": {to: "--gzip-local-all"}, "j": {value: true}, "J": {},
-		"e": {}, "U": {}, "D": {}, "P": {}, "p": {}, "a": {value: true}, "s": {value: true},
+		"e": {}, "U": {}, "D": {}, "P": {}, "p": {}, "a": {value: true}, "s": {to: "--storage-class", value: true},
 	}
 	gsutilCommands = map[string]gsutilCommand{
 		"cp":      {[]string{"storage", "cp"}, gsutilTransfer},

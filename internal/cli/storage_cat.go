@@ -37,7 +37,8 @@ func newStorageCat(a *App) *cobra.Command {
 // rangeValue is FIRST-LAST, FIRST- or -COUNT.
 type rangeValue struct {
 	given       bool
-	first, last int64 // last is -1 for the end; first is -COUNT for a suffix
+	suffix      bool  // first counts from the end
+	first, last int64 // last is -1 for the end
 }
 
 func (r *rangeValue) String() string { return "" }
@@ -51,9 +52,9 @@ func (r *rangeValue) Set(s string) error {
 	case !ok:
 		err = strconv.ErrSyntax
 	case first == "":
+		got.suffix = true
 		got.first, err = strconv.ParseInt(last, 10, 64)
-		got.first = -got.first
-		if got.first > 0 {
+		if got.first < 0 {
 			err = strconv.ErrSyntax
 		}
 	default:
@@ -77,8 +78,8 @@ func (r rangeValue) of(size int64) (offset, length int64) {
 	switch {
 	case !r.given:
 		return 0, -1
-	case r.first < 0:
-		offset = max(size+r.first, 0)
+	case r.suffix:
+		offset = max(size-r.first, 0)
 		return offset, size - offset
 	case r.first >= size:
 		return 0, 0

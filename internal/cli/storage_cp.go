@@ -43,7 +43,7 @@ func newStorageCp(a *App, move bool) *cobra.Command {
 	cmd.Flags().BoolVarP(&o.Versions, "all-versions", "A", false, "also noncurrent objects, oldest first")
 	cmd.Flags().BoolVarP(&o.ReadStdin, "read-paths-from-stdin", "I", false, "take the sources from standard input, one a line")
 	o.register(cmd)
-	ignored(cmd, "daisy-chain", "skip-unsupported", "include-managed-folders", "storage-class", "gzip-in-flight-all", "preserve-posix", "ignore-symlinks")
+	ignored(cmd, "daisy-chain", "skip-unsupported", "include-managed-folders", "gzip-in-flight-all", "preserve-posix", "ignore-symlinks")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) < 2 && !(o.ReadStdin && len(args) == 1) {
 			return usagef("a source and a destination are expected").withHint("see: %s --help", cmd.CommandPath())
@@ -100,6 +100,7 @@ type copyOptions struct {
 	Undecoded    bool // leave gzip as it is when downloading
 	GzipLocal    []string
 	GzipAll      bool
+	StorageClass string
 	facts        facts
 	cond         conditionFlags
 }
@@ -112,6 +113,7 @@ func (o *copyOptions) register(cmd *cobra.Command) {
 	fs.BoolVar(&o.Undecoded, "do-not-decompress", false, "leave what is stored as gzip as it is")
 	fs.StringSliceVarP(&o.GzipLocal, "gzip-local", "z", nil, "store files with these endings packed by gzip: js,css,…")
 	fs.BoolVarP(&o.GzipAll, "gzip-local-all", "Z", false, "store all files packed by gzip")
+	fs.StringVarP(&o.StorageClass, "storage-class", "s", "", "recorded with the object: standard, nearline, coldline or archive")
 	o.facts.register(fs, false)
 	o.cond.register(fs)
 }

@@ -173,7 +173,11 @@ func (f finder) files(src place) ([]item, error) {
 // what they show.
 func tree(root string) ([]item, error) {
 	var items []item
-	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+	at, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "read %s: %w", root, err)
+	}
+	err = filepath.WalkDir(at, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -184,8 +188,8 @@ func tree(root string) ([]item, error) {
 			}
 			return err
 		}
-		rel, err := filepath.Rel(root, p)
-		items = append(items, item{place: place{Name: p}, Rel: filepath.ToSlash(rel), Size: info.Size()})
+		rel, err := filepath.Rel(at, p)
+		items = append(items, item{place: place{Name: filepath.Join(root, rel)}, Rel: filepath.ToSlash(rel), Size: info.Size()})
 		return err
 	})
 	if err != nil {

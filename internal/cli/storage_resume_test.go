@@ -31,8 +31,9 @@ type shop struct {
 	reached chan struct{}
 	spoil   atomic.Bool // change a byte of what is read
 
-	sent atomic.Int64 // bytes of content in requests
-	got  atomic.Int64 // and in answers
+	flight sync.WaitGroup // requests under way
+	sent   atomic.Int64   // bytes of content in requests
+	got    atomic.Int64   // and in answers
 }
 
 func newShop(t testing.TB) *shop {
@@ -48,6 +49,8 @@ func newShop(t testing.TB) *shop {
 	s := &shop{store: store, home: t.TempDir(), reached: make(chan struct{}, 1)}
 	api := storageapi.New(storageapi.Options{Store: store, Project: "local", Log: slog.New(slog.DiscardHandler)})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.flight.Add(1)
+		defer s.flight.Done()
 		r.Body = &gate{s: s, r: r.Body, count: &s.sent}
 		if r.URL.Query().Get("alt") == "media" {
 			w = &gatedWriter{w, &gate{s: s, count: &s.got}}
@@ -136,6 +139,7 @@ func (s *shop) interrupted(t *testing.T, limit int64, args ...string) {
 	code, _, stderr := s.run(ctx, args...)
 	s.limit.Store(0)
 	close(s.gone)
+	s.flight.Wait() // what has arrived is kept then
 	s.sent.Store(0)
 	s.got.Store(0)
 	if code != exitInterrupted || !strings.Contains(stderr, "The same command goes on where this one stopped.") {

@@ -141,7 +141,11 @@ func (w *copier) copy(ctx context.Context, t transfer) (*client.Object, error) {
 	}
 	switch {
 	case t.from.remote() && t.to.remote():
-		o, err := w.client.CopyObject(ctx, t.from.Object, t.to.Bucket, t.to.Name, w.options.facts.of(t.from.Object.Metadata), cond)
+		changes := w.options.facts.of(t.from.Object.Metadata)
+		if w.options.StorageClass != "" {
+			changes["storageClass"] = strings.ToUpper(w.options.StorageClass)
+		}
+		o, err := w.client.CopyObject(ctx, t.from.Object, t.to.Bucket, t.to.Name, changes, cond)
 		if err == nil {
 			m.set(t.from.Size)
 		}
@@ -154,7 +158,7 @@ func (w *copier) copy(ctx context.Context, t transfer) (*client.Object, error) {
 		return nil, err
 	}
 	up := w.options.facts.upload()
-	up.If = cond
+	up.If, up.StorageClass = cond, strings.ToUpper(w.options.StorageClass)
 	if up.ContentType == "" {
 		up.ContentType = contentType(t)
 	}

@@ -29,7 +29,7 @@ func (w *copier) large(ctx context.Context, t transfer, up client.UploadOptions,
 	if err != nil {
 		return nil, fault.Errorf(fault.Invalid, "%w", err)
 	}
-	how, err := json.Marshal([]any{up.ContentType, up.ContentEncoding, up.ContentDisposition, up.ContentLanguage, up.CacheControl, up.Metadata, up.If})
+	how, err := json.Marshal([]any{up.ContentType, up.ContentEncoding, up.ContentDisposition, up.ContentLanguage, up.CacheControl, up.StorageClass, up.Metadata, up.If})
 	if err != nil {
 		return nil, fault.Errorf(fault.Internal, "%w", err)
 	}

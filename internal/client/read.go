@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"google.golang.org/api/googleapi"
 
@@ -80,10 +81,11 @@ func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
 	s.n += int64(n)
 	if err != nil {
-		s.err = fault.Errorf(fault.Invalid, "cannot write: %w", err)
-		if errors.Is(err, context.Canceled) {
-			s.err = err
+		kind := fault.Invalid
+		if errors.Is(err, syscall.ENOSPC) {
+			kind = fault.Full
 		}
+		s.err = fault.Errorf(kind, "cannot write: %w", err)
 	}
 	return n, err
 }

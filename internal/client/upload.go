@@ -20,6 +20,7 @@ const chunk = 8 << 20
 // UploadOptions are an upload's extras; the zero value has none.
 type UploadOptions struct {
 	ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl string
+	StorageClass                                                                    string
 	Metadata                                                                        map[string]string
 	If                                                                              Conditions
 	// CRC32C is the checksum of the content where it is known beforehand. The
@@ -36,7 +37,7 @@ func (o UploadOptions) object(name string) *storage.Object {
 	}
 	return &storage.Object{
 		Name: name, ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, ContentDisposition: o.ContentDisposition,
-		ContentLanguage: o.ContentLanguage, CacheControl: o.CacheControl, Metadata: o.Metadata, Crc32c: o.CRC32C,
+		ContentLanguage: o.ContentLanguage, CacheControl: o.CacheControl, StorageClass: o.StorageClass, Metadata: o.Metadata, Crc32c: o.CRC32C,
 	}
 }
 

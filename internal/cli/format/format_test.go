@@ -96,7 +96,7 @@ func TestWhatIsNotSupportedIsAnErrorThatSaysSo(t *testing.T) {
 
 func TestTextsReadBackFromYAMLAsTheyWere(t *testing.T) {
 	f, _ := Parse("yaml")
-	for _, s := range []string{"", "2", "1.0", "true", "no", "null", "~", "a: b", "- x", "#c", "x #y", " lead", "trail ", "a\nb", "a\n", "\n", "a\n\n b", "tab\there", "\x00", "ä€😀", "2026-01-02", "2026-01-02T03:04:05Z", "'", `"`, "{}", "[1]", "*a", "&a", "!x", "%x", "@x", "a\r\nb", "0x10", "1e3", ".inf", "=", "<<", strings.Repeat("long ", 60)} {
+	for _, s := range []string{"", "2", "1.0", "true", "no", "null", "~", "a: b", "- x", "#c", "x #y", " lead", "trail ", "a\nb", "a\n", "\n", "a\n\n b", "tab\there", "\x00", "ä€😀", "2026-01-02", "2026-01-02T03:04:05Z", "'", `"`, "{}", "[1]", "*a", "&a", "!x", "%x", "@x", "a\r\nb", "0x10", "1e3", "353dd8be", "0b111111", "12345678", "1e345678", "2026-11-25T13:26:03+0000", ".inf", "=", "<<", strings.Repeat("long ", 60)} {
 		var b bytes.Buffer
 		if err := f.PrintOne(&b, map[string]any{"k": s}); err != nil {
 			t.Errorf("%q: %v", s, err)

@@ -72,6 +72,11 @@ var unlike = regexp.MustCompile(`^(?:[-+.]?[0-9].*|[-+]?\.(?:inf|nan)|~|null|tru
 // texts.
 var plainTime = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[-+][0-9]{4}$`)
 
+// digest tells a checksum in hexadecimal that cannot be read as a number.
+func digest(s string) bool {
+	return (len(s) == 8 || len(s) == 32) && strings.Trim(s, "0123456789abcdef") == "" && strings.ContainsAny(s, "acdf")
+}
+
 // text is a string in the lightest style that reads back as the same string.
 func text(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
@@ -84,7 +89,7 @@ func text(s string) *yaml.Node {
 		if strings.HasPrefix(s, " ") || strings.HasPrefix(s, "\n") || strings.Contains(s, " \n") {
 			n.Style = yaml.DoubleQuotedStyle
 		}
-	case plainTime.MatchString(s):
+	case plainTime.MatchString(s), digest(s):
 	case s == "" || unlike.MatchString(strings.ToLower(s)):
 		n.Style = yaml.SingleQuotedStyle
 	}
