@@ -127,6 +127,9 @@ func (a *api) oneBucket(w http.ResponseWriter, c *call) error {
 			if err == nil {
 				err = cond.Check(true, 0, b.Metageneration)
 			}
+			if err == nil {
+				err = c.fresh(b.Updated, bucketTag(b))
+			}
 			if err != nil {
 				return err
 			}

@@ -91,7 +91,7 @@ func (a *api) media(w http.ResponseWriter, c *call) error {
 		}
 	}
 	c.dressed(h)
-	if err := c.fresh(o); err != nil {
+	if err := c.freshObject(o); err != nil {
 		return err
 	}
 
@@ -166,20 +166,25 @@ var (
 	unmet       = &responded{kind{http.StatusPreconditionFailed, "conditionNotMet"}, "At least one of the pre-conditions you specified did not hold."}
 )
 
+// freshObject is fresh for an object; both forms of its tag are known.
+func (c *call) freshObject(o bucket.Object) error {
+	return c.fresh(o.Updated, strings.Trim(entityTag(o), `"`), etag(o))
+}
+
 // fresh checks HTTP's own conditions on a read, in the order that HTTP gives
-// them. Both forms of an object's tag are known.
-func (c *call) fresh(o bucket.Object) error {
+// them.
+func (c *call) fresh(updated time.Time, tags ...string) error {
 	tagged := func(header string) bool {
 		for _, tag := range strings.Split(header, ",") {
-			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || tag == entityTag(o) || strings.Trim(tag, `"`) == etag(o) {
+			tag = strings.Trim(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
+			if tag == "*" || slices.Contains(tags, tag) {
 				return true
 			}
 		}
 		return false
 	}
 	// Seconds are all that the header has.
-	updated := o.Updated.UTC().Truncate(time.Second)
+	updated = updated.UTC().Truncate(time.Second)
 	since := func(header string) (time.Time, bool) {
 		t, err := http.ParseTime(c.Header.Get(header))
 		return t, err == nil

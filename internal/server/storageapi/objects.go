@@ -81,7 +81,7 @@ func (a *api) object(w http.ResponseWriter, c *call) error {
 			}
 			o, err := a.Store.Stat(c.Context(), c.bucket, c.name, gen, cond)
 			if err == nil {
-				err = c.fresh(o)
+				err = c.freshObject(o)
 			}
 			if err != nil {
 				return err

@@ -117,12 +117,16 @@ type bucketResource struct {
 	IAMConfiguration any                `json:"iamConfiguration"`
 }
 
+func bucketTag(b bucket.Bucket) string {
+	return base64.StdEncoding.EncodeToString([]byte(strconv.FormatInt(b.Metageneration, 10)))
+}
+
 func renderBucket(r *http.Request, b bucket.Bucket) bucketResource {
 	metageneration := strconv.FormatInt(b.Metageneration, 10)
 	uniform := map[string]any{"enabled": true, "lockedTime": stamp(b.Created)} // gsutil knows it by its older name
 	v := bucketResource{
 		Kind: "storage#bucket", ID: b.Name, SelfLink: base(r) + "/storage/v1/b/" + url.PathEscape(b.Name), Name: b.Name, ProjectNumber: "0",
-		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: b.StorageClass, ETag: base64.StdEncoding.EncodeToString([]byte(metageneration)),
+		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: b.StorageClass, ETag: bucketTag(b),
 		Metageneration: metageneration, TimeCreated: stamp(b.Created), Updated: stamp(b.Updated), Labels: b.Labels, Lifecycle: renderLifecycle(b.Lifecycle),
 		IAMConfiguration: map[string]any{"uniformBucketLevelAccess": uniform, "bucketPolicyOnly": uniform, "publicAccessPrevention": "inherited"},
 	}

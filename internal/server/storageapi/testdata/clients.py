@@ -38,6 +38,8 @@ b.clear_lifecycle_rules()
 b.versioning_enabled = False
 b.patch()
 assert not c.get_bucket("from-py").versioning_enabled
+assert b.exists(if_etag_match=c.get_bucket("from-py").etag)
+refused(exceptions.PreconditionFailed, b.reload, if_etag_match="other")
 assert [x.name for x in c.list_buckets(prefix="from-py")] == ["from-py"]
 assert b.get_iam_policy().bindings == []
 assert list(b.list_notifications()) == []
@@ -65,6 +67,8 @@ blob = b.get_blob("streamed")
 blob.metadata = {"k": "v"}
 blob.cache_control = "no-store"
 blob.patch(if_metageneration_match=blob.metageneration)
+assert b.blob("streamed").download_as_bytes(if_etag_match=b.get_blob("streamed").etag) == large
+refused(exceptions.PreconditionFailed, b.blob("streamed").download_as_bytes, if_etag_match="other")
 refused(exceptions.PreconditionFailed, blob.patch, if_metageneration_match=99)
 blob.metadata = {"k": None}
 blob.patch()
