@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -53,8 +54,8 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	url, _, _ := strings.Cut(c.URL(), "?") // what follows may be a signature
-	return &Service{c: c, name: o.Container, url: url, what: fmt.Sprintf("gs://%s (kept in Azure Blob Storage at %s)", o.For, url)}, nil
+	at, _, _ := strings.Cut(c.URL(), "?") // what follows may be a signature
+	return &Service{c: c, name: o.Container, url: at, what: fmt.Sprintf("gs://%s (kept in Azure Blob Storage at %s)", o.For, at)}, nil
 }
 
 func client(o Options) (*container.Client, error) {
@@ -89,13 +90,13 @@ func client(o Options) (*container.Client, error) {
 	if endpoint == "" {
 		endpoint = "https://" + account + ".blob.core.windows.net"
 	}
-	url := endpoint + "/" + o.Container
+	at := endpoint + "/" + o.Container
 	if key := o.Env("AZURE_STORAGE_KEY"); key != "" && account == o.Env("AZURE_STORAGE_ACCOUNT") {
 		cred, err := container.NewSharedKeyCredential(account, key)
 		if err != nil {
 			return bad(errors.New("AZURE_STORAGE_KEY is not the base64 of a key"))
 		}
-		c, err := container.NewClientWithSharedKeyCredential(url, cred, opts)
+		c, err := container.NewClientWithSharedKeyCredential(at, cred, opts)
 		if err != nil {
 			return bad(err)
 		}
@@ -105,7 +106,7 @@ func client(o Options) (*container.Client, error) {
 	if err != nil {
 		return bad(err)
 	}
-	c, err := container.NewClient(url, cred, opts)
+	c, err := container.NewClient(at, cred, opts)
 	if err != nil {
 		return bad(err)
 	}
@@ -193,6 +194,9 @@ func (s *Service) fault(err error) error {
 		return fault.Errorf(fault.Conflict, "%s: %w", s.what, cause)
 	case r.StatusCode >= 400 && r.StatusCode < 500:
 		return fault.Errorf(fault.Invalid, "%s refused the request: %w", s.what, cause)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok { // whose text has the address, and in it maybe a signature
+		cause = &refusal{e.Err.Error(), err}
 	}
 	if cause == nil {
 		cause = err

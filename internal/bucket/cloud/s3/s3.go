@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/minio/minio-go/v7"
@@ -80,7 +81,7 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	creds := credentials.NewChainCredentials([]credentials.Provider{
-		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Client: &http.Client{Transport: transport}},
+		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Client: &http.Client{Transport: transport, Timeout: 5 * time.Second}},
 	})
 	c, err := minio.NewCore(endpoint, &minio.Options{Creds: creds, Secure: secure, Region: o.Region, Transport: transport, MaxRetries: 3})
 	if err != nil {
