@@ -233,9 +233,6 @@ func (a *api) compose(w http.ResponseWriter, c *call, cond bucket.Conditions) er
 	if err := body.Destination.put(&put); err != nil {
 		return err
 	}
-	// gcloud repeats the facts of the first source, with its checksums, which are
-	// not those of the whole.
-	put.WantMD5, put.WantCRC32C = nil, nil
 	put.Bucket, put.Name = c.bucket, c.name
 	if err := headers(&put, c.Header); err != nil {
 		return err
