@@ -17,6 +17,9 @@ func Main(ctx context.Context, args, env []string, stdin io.Reader, stdout, stde
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	// A reader that went away is an error of the write, not a death that leaves
+	// temporary folders behind.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	asGsutil := calledAs(args) == "gsutil"
 	args, say, err := standIn(args)

@@ -67,6 +67,7 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 	if err := o.upload(ctx, c, s, doc, p); err != nil {
 		return interrupted(ctx, err, "Interrupted while uploading.")
 	}
+	p.close() // streaming may last for days
 	return o.create(ctx, c, s, doc)
 }
 
