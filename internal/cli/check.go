@@ -20,6 +20,7 @@ import (
 	"github.com/trainyard/trainyard/internal/config"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/pack"
 	"github.com/trainyard/trainyard/internal/stage"
 )
 
@@ -110,6 +111,11 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 	master, _ := in["masterConfig"].(mlv1.Doc)
 	if o.noCheck || len(p.local) == 0 || master.Text("imageUri") != "" {
 		return nil
+	}
+	if o.packagePath == "" && len(p.remote) == 0 { // else packaging has looked for it, or cannot know
+		if err := pack.CheckModule(p.local, in.Text("pythonModule")); err != nil {
+			return err
+		}
 	}
 	options, pythons := o.codeOptions(p, in), interpreters(o.Env, in.Text("pythonVersion"))
 	sound := soundness{file: filepath.Join(cacheDir(o.Env), "checked"), key: soundKey(o.Programs.Build, p.group, options, pythons)}
