@@ -43,6 +43,8 @@ type Store struct {
 	read  *sql.DB
 	log   *slog.Logger
 
+	commits commits
+
 	generation int64 // the last given out; only within a write transaction
 
 	stop     context.CancelFunc
@@ -124,7 +126,7 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 			return nil, translate(fmt.Errorf("make the object store: %w", err))
 		}
 	}
-	s := &Store{dir: dir, log: log, sessions: map[string]*sync.Mutex{}}
+	s := &Store{dir: dir, log: log, sessions: map[string]*sync.Mutex{}, commits: commits{leading: make(chan struct{}, 1)}}
 	path := filepath.Join(dir, "index.db")
 	open := func(conns int) *sql.DB {
 		q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-1024)"}}
@@ -166,7 +168,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if was > version {
 		return fault.Errorf(fault.Precondition, "the object store in %s was written by a newer version of Trainyard", s.dir).WithHint("use that version")
 	}
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", version))
 		return err
 	})
@@ -188,19 +190,6 @@ func (s *Store) Close() error {
 
 // Swept waits until the sweep that Open began has ended.
 func (s *Store) Swept() { s.sweeping.Wait() }
-
-// tx runs fn in a write transaction.
-func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return translate(err)
-	}
-	if err := fn(tx); err != nil {
-		_ = tx.Rollback()
-		return translate(err)
-	}
-	return translate(tx.Commit())
-}
 
 // nextGeneration is called within a write transaction.
 func (s *Store) nextGeneration() int64 {

@@ -16,6 +16,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -303,7 +305,9 @@ func BenchmarkListTenOfHundredThousand(b *testing.B) {
 	}
 }
 
-func BenchmarkPutMiB(b *testing.B) {
+// BenchmarkPut puts objects of two sizes with several writers at once, and
+// writes and flushes files as many for comparison.
+func BenchmarkPut(b *testing.B) {
 	s, err := disk.Open(b.Context(), b.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
@@ -312,32 +316,41 @@ func BenchmarkPutMiB(b *testing.B) {
 	if _, err := s.CreateBucket(b.Context(), bucket.Bucket{Name: "box", Project: "p"}); err != nil {
 		b.Fatal(err)
 	}
-	body := make([]byte, 1<<20)
-	b.Run("driver", func(b *testing.B) {
-		b.SetBytes(1 << 20)
-		for i := 0; b.Loop(); i++ {
-			o := bucket.PutOptions{}
-			o.Bucket, o.Name, o.Size = "box", fmt.Sprint(i), 1<<20
-			if _, err := s.Put(b.Context(), o, bytes.NewReader(body)); err != nil {
-				b.Fatal(err)
-			}
+	dir := b.TempDir()
+	for _, c := range []struct{ size, writers int }{{1 << 20, 1}, {1 << 20, 8}, {1 << 10, 64}} {
+		body := make([]byte, c.size)
+		for what, put := range map[string]func(name string) error{
+			"driver": func(name string) error {
+				o := bucket.PutOptions{}
+				o.Bucket, o.Name, o.Size = "box", name, int64(c.size)
+				_, err := s.Put(b.Context(), o, bytes.NewReader(body))
+				return err
+			},
+			"file and fsync": func(name string) error {
+				f, err := os.Create(filepath.Join(dir, name))
+				if err != nil {
+					return err
+				}
+				_, err = f.Write(body)
+				return errors.Join(err, f.Sync(), f.Close())
+			},
+		} {
+			b.Run(fmt.Sprintf("%d KiB/%d writers/%s", c.size>>10, c.writers, what), func(b *testing.B) {
+				b.SetBytes(int64(c.size))
+				var next atomic.Int64
+				var wg sync.WaitGroup
+				for range c.writers {
+					wg.Go(func() {
+						for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+							if err := put(fmt.Sprint(i % 512)); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+			})
 		}
-	})
-	b.Run("file and fsync", func(b *testing.B) {
-		dir := b.TempDir()
-		b.SetBytes(1 << 20)
-		for i := 0; b.Loop(); i++ {
-			f, err := os.Create(filepath.Join(dir, fmt.Sprint(i)))
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err = f.Write(body); err == nil {
-				err = f.Sync()
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-			f.Close()
-		}
-	})
+	}
 }

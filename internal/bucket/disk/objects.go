@@ -3,7 +3,6 @@ package disk
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -130,19 +129,16 @@ func (s *Store) Put(ctx context.Context, o bucket.PutOptions, body io.Reader) (b
 	if err := s.early(ctx, &o); err != nil {
 		return bucket.Object{}, err
 	}
-	sum, crc := md5.New(), crc32.New(castagnoli)
+	sum := newSums()
 	return s.put(ctx, &o, func(f *os.File) (int64, error) {
-		n, err := io.CopyBuffer(io.MultiWriter(f, sum, crc), readerOnly{body}, make([]byte, 256<<10))
+		n, err := intake(f, body, sum)
 		if err != nil {
 			return n, cut(err)
 		}
-		o.MD5, o.CRC32C = sum.Sum(nil), crc.Sum32()
+		o.MD5, o.CRC32C = sum.md5.Sum(nil), sum.crc
 		return n, wanted(&o, n, o.MD5, o.CRC32C)
 	}, alongside{})
 }
-
-// readerOnly hides WriterTo, which would bypass the hashes' buffer.
-type readerOnly struct{ io.Reader }
 
 // cut tells a body that broke off from a disk that did.
 func cut(err error) error {
@@ -158,8 +154,8 @@ func cut(err error) error {
 // alongside is what happens in the transaction that places an object, before
 // and after that; either may be nil.
 type alongside struct {
-	before func(*sql.Tx) error
-	after  func(*sql.Tx, bucket.Object) (unused []string, err error) // unused are files that no row names any more
+	before func(context.Context, *sql.Tx) error
+	after  func(context.Context, *sql.Tx, bucket.Object) (unused []string, err error) // unused are files that no row names any more
 }
 
 // put makes a content file with fill and places it.
@@ -187,15 +183,15 @@ func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.Fil
 	var unused []string
 	// The caller's connection may go while the commit is under way; whether it
 	// happened must not depend on that.
-	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+	err = s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
 		if also.before != nil {
-			if err := also.before(tx); err != nil {
+			if err := also.before(ctx, tx); err != nil {
 				return err
 			}
 		}
 		replaced, err := s.place(ctx, tx, &object, name, o.Conditions)
 		if err == nil && also.after != nil {
-			unused, err = also.after(tx, object)
+			unused, err = also.after(ctx, tx, object)
 		}
 		unused = append(unused, replaced)
 		return err
@@ -257,11 +253,14 @@ type section struct {
 	file *os.File
 }
 
+// WriteTo shows the connection a reader that it can hand to the kernel.
+func (s *section) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, &s.LimitedReader) }
+
 func (s *section) Close() error { return s.file.Close() }
 
 // Update implements bucket.Store.
 func (s *Store) Update(ctx context.Context, bucketName, name string, generation int64, a bucket.Attrs, c bucket.Conditions) (o bucket.Object, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		f, err := at(ctx, tx, bucketName, name, generation, c)
 		if err != nil {
 			return err
@@ -302,7 +301,7 @@ func (s *Store) Update(ctx context.Context, bucketName, name string, generation 
 // Delete implements bucket.Store.
 func (s *Store) Delete(ctx context.Context, bucketName, name string, generation int64, c bucket.Conditions) error {
 	var unused string
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		f, err := at(ctx, tx, bucketName, name, generation, c)
 		if err != nil {
 			return err
@@ -375,7 +374,7 @@ func (s *Store) Copy(ctx context.Context, from bucket.Source, o bucket.PutOption
 	object := o.Object
 	override(&object, src, replace)
 	var unused string
-	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+	err = s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
 		if err := stillHolds(ctx, tx, from); err != nil {
 			return err
 		}
@@ -430,7 +429,7 @@ func (s *Store) Move(ctx context.Context, from bucket.Source, name string, c buc
 	second, of := "", "" // a second name, and of which content
 	for {
 		needs, unused := "", ""
-		err = s.tx(ctx, func(tx *sql.Tx) error {
+		err = s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			src, err := at(ctx, tx, from.Bucket, from.Name, from.Generation, from.Conditions)
 			if err != nil {
 				return err
@@ -484,13 +483,13 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 	}
 	generations := make([]int64, len(sources))
 	fill := func(f *os.File) (total int64, err error) {
-		crc := crc32.New(castagnoli)
+		var sum sums
 		for i, src := range sources {
 			part, body, err := s.Open(ctx, src.Bucket, src.Name, src.Generation, 0, -1, src.Conditions)
 			if err != nil {
 				return 0, err
 			}
-			n, err := io.CopyBuffer(io.MultiWriter(f, crc), readerOnly{body}, make([]byte, 256<<10))
+			n, err := intake(f, body, &sum)
 			body.Close()
 			if err != nil {
 				return 0, err
@@ -502,21 +501,21 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 				o.ContentType = part.ContentType
 			}
 		}
-		o.MD5, o.CRC32C = nil, crc.Sum32()
+		o.MD5, o.CRC32C = nil, sum.crc
 		if o.WantCRC32C != nil && *o.WantCRC32C != o.CRC32C {
 			return 0, fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
 		}
 		return total, nil
 	}
 	// The sources go in the transaction that brings the whole.
-	return s.put(ctx, &o, fill, alongside{before: func(tx *sql.Tx) error {
+	return s.put(ctx, &o, fill, alongside{before: func(ctx context.Context, tx *sql.Tx) error {
 		for _, src := range sources {
 			if err := stillHolds(ctx, tx, src); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, after: func(tx *sql.Tx, _ bucket.Object) (unused []string, err error) {
+	}, after: func(ctx context.Context, tx *sql.Tx, _ bucket.Object) (unused []string, err error) {
 		for i, src := range sources {
 			if !deleteSources || src.Name == o.Name {
 				continue

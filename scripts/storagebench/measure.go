@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+type peers struct{ yard, plain, emulator *server }
+
+// each calls measure for the peers that are there, in turn.
+func (p peers) each(measure func(s *server, t *times) error, yard, plain, emulator *times) (err error) {
+	for _, v := range []struct {
+		s *server
+		t *times
+	}{{p.yard, yard}, {p.plain, plain}, {p.emulator, emulator}} {
+		if v.s != nil && v.t != nil {
+			err = errors.Join(err, measure(v.s, v.t))
+		}
+	}
+	return err
+}
+
+// files: 1,000 objects of 1 MiB by 8 writers.
+func files(p peers, dir string) error {
+	const n, writers = 1000, 8
+	var copies, yard, plain, emulator times
+	for range *rounds {
+		if err := copies.add(copyFiles(dir, writers, n)); err != nil {
+			return err
+		}
+		name := func(i int) string { return fmt.Sprintf("files-%d", i) }
+		err := p.each(func(s *server, t *times) error {
+			err := t.add(s.putMany(writers, n, block, name))
+			return errors.Join(err, s.removeMany(writers, n, name))
+		}, &yard, &plain, &emulator)
+		if err != nil {
+			return err
+		}
+	}
+	what := "1,000 objects of 1 MiB, 8 writers, over HTTP"
+	row(what, yard.rate(n, "MiB"), "files copied and flushed: "+copies.rate(n, "MiB"), yard.over(copies), "≤ 1.5")
+	row("", "", "plain PUT with flush: "+plain.rate(n, "MiB"), yard.over(plain), "")
+	row("", "", "fake-gcs-server, which flushes nothing: "+emulator.rate(n, "MiB"), yard.over(emulator), "")
+	return nil
+}
+
+// large: 2 GiB up and down, and what the server needs for it.
+func large(p peers, _ string) error {
+	const size = 2 << 30
+	var up, upPlain, upEmulator, session, down, downPlain, downEmulator times
+	if _, _, err := p.yard.memory(); err != nil {
+		return err
+	}
+	var peak, own int64
+	for i := range min(3, *rounds) {
+		if i > 0 { // once is enough: it holds the object in memory
+			p.emulator = nil
+		}
+		upload := func(s *server, t *times) error {
+			return t.add(clock(1, 1, func(int) error { return s.upload("large", &stream{size}, size) }))
+		}
+		download := func(s *server, t *times) error {
+			return t.add(clock(1, 1, func(int) error { return s.download("large", size) }))
+		}
+		err := errors.Join(p.each(upload, &up, &upPlain, &upEmulator), p.each(download, &down, &downPlain, &downEmulator),
+			session.add(clock(1, 1, func(int) error { return p.yard.resumable("session", &stream{size}, size) })))
+		if err != nil {
+			return err
+		}
+		a, h, err := p.yard.memory()
+		if err != nil {
+			return err
+		}
+		own, peak = max(own, a), max(peak, h)
+		p.each(func(s *server, _ *times) error { return errors.Join(s.remove("large"), s.remove("session")) }, &up, nil, nil)
+	}
+	const mib = size >> 20
+	row("2 GiB up, in one request", up.rate(mib, "MiB"), "plain PUT with flush: "+upPlain.rate(mib, "MiB"), up.over(upPlain), "≤ 1.5")
+	row("", "", "fake-gcs-server, which flushes nothing: "+upEmulator.rate(mib, "MiB"), up.over(upEmulator), "")
+	row("2 GiB up, resumable as gcloud sends it", session.rate(mib, "MiB"), "plain PUT with flush: "+upPlain.rate(mib, "MiB"), session.over(upPlain), "≤ 1.5")
+	row("2 GiB down", down.rate(mib, "MiB"), "plain GET: "+downPlain.rate(mib, "MiB"), down.over(downPlain), "≤ 1.5")
+	row("", "", "fake-gcs-server: "+downEmulator.rate(mib, "MiB"), down.over(downEmulator), "")
+	row("the server's memory meanwhile, at most (VmHWM)", fmt.Sprintf("%d MiB", peak>>20), fmt.Sprintf("of its own (RssAnon): %d MiB", own>>20), "", "≤ 64 MiB")
+	return nil
+}
+
+// small: objects of 1 KiB by 64 writers.
+func small(p peers, _ string) error {
+	const n, writers = 6400, 64
+	var yard, plain, emulator times
+	for round := range *rounds {
+		err := p.each(func(s *server, t *times) error {
+			return t.add(s.putMany(writers, n, block[:1024], func(i int) string { return fmt.Sprintf("small-%d-%d", round, i) }))
+		}, &yard, &plain, &emulator)
+		if err != nil {
+			return err
+		}
+	}
+	row("objects of 1 KiB, 64 writers at once", yard.rate(n, "objects"), "plain PUT with flush: "+plain.rate(n, "objects"), yard.over(plain), "≥ 700/s")
+	row("", "", "fake-gcs-server, which flushes nothing: "+emulator.rate(n, "objects"), yard.over(emulator), "")
+	return nil
+}
+
+// list: pages of ten out of 100,000 objects.
+func list(p peers, _ string) error {
+	const n, writers, pages = 100_000, 64, 500
+	name := func(i int) string { return fmt.Sprintf("listed/shard-%03d/part-%05d", i/100, i) }
+	if _, err := p.yard.putMany(writers, n, nil, name); err != nil {
+		return err
+	}
+	var took times
+	for i := range pages {
+		path := fmt.Sprintf("/storage/v1/b/%s/o?maxResults=10&prefix=listed/shard-%03d/", bucketName, i*7%1000)
+		if err := took.add(clock(1, 1, func(int) error { return p.yard.done(client.Get(p.yard.url(path))) })); err != nil {
+			return err
+		}
+	}
+	p99 := slices.Sorted(slices.Values(took))[pages*99/100]
+	row("a list of 10 of 100,000 by prefix, over HTTP", fmt.Sprintf("%.2f ms", took.median().Seconds()*1e3), "of 100 requests the slowest but one: "+fmt.Sprintf("%.2f ms", p99.Seconds()*1e3), "", "≤ 1 ms")
+	return nil
+}
+
+func (s *server) remove(name string) error {
+	req, err := http.NewRequest("DELETE", s.url("/storage/v1/b/"+bucketName+"/o/"+url.PathEscape(name)), nil)
+	if s.name == "plain PUT" {
+		req, err = http.NewRequest("DELETE", s.url(s.get(name)), nil)
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(client.Do(req))
+}
+
+func (s *server) removeMany(workers, n int, name func(int) string) error {
+	_, err := clock(workers, n, func(i int) error { return s.remove(name(i)) })
+	return err
+}
