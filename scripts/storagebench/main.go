@@ -18,7 +18,7 @@ var (
 	yard     = flag.String("yard", "bin/trainyard", "the binary to measure")
 	emulator = flag.String("emulator", "", "fake-gcs-server's binary; without it that peer is left out")
 	dir      = flag.String("dir", "", "where to make the folder of everything; the system's choice when empty")
-	rounds   = flag.Int("rounds", 5, "rounds, of which the median counts")
+	rounds   = flag.Int("rounds", 3, "rounds, of which the median counts")
 	only     = flag.String("only", "files,large,small,list", "what to measure")
 	plainDir = flag.String("plain-dir", "", "be the plain HTTP server over this folder, at -plain-addr")
 	plainAt  = flag.String("plain-addr", "", "")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 )
 
@@ -27,14 +28,17 @@ func (p peers) each(measure func(s *server, t *times) error, yard, plain, emulat
 func files(p peers, dir string) error {
 	const n, writers = 1000, 8
 	var copies, yard, plain, emulator times
-	for range *rounds {
-		if err := copies.add(copyFiles(dir, writers, n)); err != nil {
+	for round := range *rounds {
+		if round > 0 {
+			p.emulator = nil // slow, and far off
+		}
+		// Nothing is removed meanwhile: a file system that has just lost thousands
+		// of files is slower with new ones.
+		if err := copies.add(copyFiles(filepath.Join(dir, fmt.Sprint("copies-", round)), writers, n)); err != nil {
 			return err
 		}
-		name := func(i int) string { return fmt.Sprintf("files-%d", i) }
 		err := p.each(func(s *server, t *times) error {
-			err := t.add(s.putMany(writers, n, block, name))
-			return errors.Join(err, s.removeMany(writers, n, name))
+			return t.add(s.putMany(writers, n, block, func(i int) string { return fmt.Sprintf("files-%d-%d", round, i) }))
 		}, &yard, &plain, &emulator)
 		if err != nil {
 			return err
@@ -55,8 +59,8 @@ func large(p peers, _ string) error {
 		return err
 	}
 	var peak, own int64
-	for i := range min(3, *rounds) {
-		if i > 0 { // once is enough: it holds the object in memory
+	for i := range *rounds {
+		if i > 0 { // it holds the object in memory
 			p.emulator = nil
 		}
 		upload := func(s *server, t *times) error {
@@ -132,9 +136,4 @@ func (s *server) remove(name string) error {
 		return err
 	}
 	return s.done(client.Do(req))
-}
-
-func (s *server) removeMany(workers, n int, name func(int) string) error {
-	_, err := clock(workers, n, func(i int) error { return s.remove(name(i)) })
-	return err
 }

@@ -118,24 +118,22 @@ func (s *server) putMany(workers, n int, body []byte, name func(i int) string) (
 	return clock(workers, n, func(i int) error { return s.upload(name(i), bytes.NewReader(body), int64(len(body))) })
 }
 
-// copyFiles copies a file n times, each copy and its name flushed.
+// copyFiles copies a file n times, and flushes each copy.
 func copyFiles(dir string, workers, n int) (time.Duration, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return 0, err
+	}
 	source := filepath.Join(dir, "source")
 	if err := os.WriteFile(source, block, 0o600); err != nil {
 		return 0, err
 	}
-	to := filepath.Join(dir, "copies")
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(to)
 	return clock(workers, n, func(i int) error {
 		from, err := os.Open(source)
 		if err != nil {
 			return err
 		}
 		defer from.Close()
-		f, err := os.Create(filepath.Join(to, fmt.Sprint(i)))
+		f, err := os.Create(filepath.Join(dir, fmt.Sprint(i)))
 		if err != nil {
 			return err
 		}

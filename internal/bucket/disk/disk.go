@@ -234,16 +234,19 @@ func (s *Store) newFile() (f *os.File, name string, err error) {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
 	name = hex.EncodeToString(b[:])
-	folder := filepath.Join(s.dir, "content", name[:2])
-	if err := os.Mkdir(folder, 0o700); err == nil {
-		err = syncDir(filepath.Dir(folder))
-		if err != nil {
-			return nil, "", err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	f, err = os.OpenFile(s.content(name), flags, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, name, err
+	}
+	folder := filepath.Dir(s.content(name))
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, "", err
 	}
-	f, err = os.OpenFile(s.content(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err := syncDir(filepath.Dir(folder)); err != nil {
+		return nil, "", err
+	}
+	f, err = os.OpenFile(s.content(name), flags, 0o600)
 	return f, name, err
 }
 
