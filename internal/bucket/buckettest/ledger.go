@@ -134,8 +134,9 @@ func (l *Ledger) Objects() (n int) {
 }
 
 // Write changes the objects of one writer until ctx ends or a call fails, and
-// tells each step before and after.
-func Write(ctx context.Context, s bucket.Store, bucketName string, writer int, rng *rand.Rand, begin, done func(int, Step)) error {
+// tells each step before and after. Uploads in parts are among the steps where
+// parts says so.
+func Write(ctx context.Context, s bucket.Store, bucketName string, writer int, parts bool, rng *rand.Rand, begin, done func(int, Step)) error {
 	w := &writing{ctx: ctx, s: s, bucket: bucketName, writer: writer, begin: begin, done: done}
 	key := func() string { return fmt.Sprintf("w%d/%d", writer, rng.IntN(6)) }
 	here := map[string]bool{}
@@ -165,6 +166,9 @@ func Write(ctx context.Context, s bucket.Store, bucketName string, writer int, r
 		case 5, 6:
 			w.upload(k, seed)
 		case 7:
+			if !parts {
+				continue
+			}
 			w.inParts(k, seed)
 		}
 		here[k] = true

@@ -57,7 +57,7 @@ func write(dir string) {
 	for box, name := range boxes {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(rand.Uint64(), uint64(box)))
-			err := buckettest.Write(context.Background(), s, name, box, rng,
+			err := buckettest.Write(context.Background(), s, name, box, true, rng,
 				func(box int, step buckettest.Step) { say(said{Box: box, Step: step}) },
 				func(box int, step buckettest.Step) { say(said{Box: box, Step: step, Done: true}) })
 			say(said{Failed: err.Error()})
