@@ -127,13 +127,12 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 		}
 	}
 	s := &Store{dir: dir, log: log, sessions: map[string]*sync.Mutex{}, commits: commits{leading: make(chan struct{}, 1)}}
-	path := filepath.Join(dir, "index.db")
 	open := func(conns int) *sql.DB {
 		q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-1024)"}}
 		if conns == 1 {
 			q.Set("_txlock", "immediate")
 		}
-		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: strings.ReplaceAll(url.PathEscape(path), "%2F", "/"), RawQuery: q.Encode()}).String())
+		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: strings.ReplaceAll(url.PathEscape(s.index()), "%2F", "/"), RawQuery: q.Encode()}).String())
 		if err != nil {
 			panic(err) // only for a driver that is not registered
 		}
@@ -142,13 +141,18 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 		return db
 	}
 	s.write, s.read = open(1), open(3)
-	err := s.prepare(ctx)
+	err := s.lost()
+	if err == nil {
+		err = s.prepare(ctx)
+	}
+	if err == nil {
+		err = s.check(ctx, checkTime)
+	}
 	if err != nil {
 		s.write.Close()
 		s.read.Close()
-		if e, ok := errors.AsType[*sqlite.Error](err); ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB) {
-			return nil, fault.Errorf(fault.Internal, "the index of the object store, %s, is damaged: %w", path, err).
-				WithHint("restore it from a backup; the content under %s is whole, but only the index knows its names", filepath.Join(dir, "content"))
+		if corrupt(err) {
+			err = spoilt("the index of the object store, "+s.index()+",", err)
 		}
 		return nil, translate(err)
 	}
@@ -211,6 +215,11 @@ func (s *Store) Room(need int64) error {
 	return nil
 }
 
+func corrupt(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
+}
+
 // translate gives an error of the disk or the index its kind.
 func translate(err error) error {
 	if err == nil {
@@ -222,6 +231,9 @@ func translate(err error) error {
 	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		full = full || e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_IOERR
+	}
+	if corrupt(err) {
+		return spoilt("the index of the object store", err)
 	}
 	if full {
 		return fault.Errorf(fault.Full, "the disk that holds the object store is full: %w", err)
@@ -280,39 +292,4 @@ func syncDir(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
-}
-
-// sweep removes content that no row names: puts that a crash cut off. Files
-// younger than the start belong to puts under way.
-func (s *Store) sweep(ctx context.Context, began time.Time) {
-	swept := 0
-	err := filepath.WalkDir(filepath.Join(s.dir, "content"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.ModTime().Before(began.Add(-time.Second)) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var named bool
-		err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE file = ?1) OR EXISTS (SELECT 1 FROM noncurrent WHERE file = ?1)
-			OR EXISTS (SELECT 1 FROM parts WHERE file = ?1)`, d.Name()).Scan(&named)
-		if err != nil || named {
-			return err
-		}
-		swept++
-		return os.Remove(path)
-	})
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn("sweeping the object store ended early", "err", err)
-	}
-	if swept > 0 {
-		s.log.Info("swept content of puts that were cut off", "files", swept)
-	}
 }

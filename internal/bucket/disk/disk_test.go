@@ -19,7 +19,6 @@ import (
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/buckettest"
 	"github.com/trainyard/trainyard/internal/bucket/disk"
-	"github.com/trainyard/trainyard/internal/fault"
 )
 
 func TestMain(m *testing.M) {
@@ -41,18 +40,6 @@ func open(t *testing.T, dir string) *disk.Store {
 
 func TestDriverPassesTheSuite(t *testing.T) {
 	buckettest.Run(t, func(t *testing.T) bucket.Store { return open(t, t.TempDir()) })
-}
-
-func TestADamagedIndexIsNamed(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "index.db")
-	if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := disk.Open(t.Context(), dir, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), path) || fault.HintOf(err) == "" {
-		t.Errorf("Open = %v, want an error that names %s, with a hint", err, path)
-	}
 }
 
 // TestVersionOneIsTakenOver opens a store that version 1 of the schema made: a

@@ -219,44 +219,18 @@ func (s *Store) Open(ctx context.Context, bucketName, name string, generation, o
 		if err != nil {
 			return f.Object, nil, err
 		}
-		file, err := os.Open(s.content(f.file))
+		body, err := s.reader(f.Object, f.file, offset, length)
 		if errors.Is(err, fs.ErrNotExist) {
 			// It was replaced since the row was read, unless the row stands.
 			again, err := at(ctx, s.read, bucketName, name, generation, c)
 			if err == nil && again.file == f.file {
-				return f.Object, nil, fault.Errorf(fault.Internal, "the content of %s/%s (generation %d) is gone from the disk", bucketName, name, f.Generation)
+				return f.Object, nil, damaged(f.Object, "it is gone from the disk")
 			}
 			continue
 		}
-		if err != nil {
-			return f.Object, nil, translate(err)
-		}
-		if offset > f.Size {
-			offset = f.Size
-		}
-		if length < 0 || offset+length > f.Size {
-			length = f.Size - offset
-		}
-		if offset == 0 && length == f.Size {
-			return f.Object, file, nil
-		}
-		if _, err := file.Seek(offset, io.SeekStart); err != nil {
-			file.Close()
-			return f.Object, nil, translate(err)
-		}
-		return f.Object, &section{io.LimitedReader{R: file, N: length}, file}, nil
+		return f.Object, body, err
 	}
 }
-
-type section struct {
-	io.LimitedReader
-	file *os.File
-}
-
-// WriteTo shows the connection a reader that it can hand to the kernel.
-func (s *section) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, &s.LimitedReader) }
-
-func (s *section) Close() error { return s.file.Close() }
 
 // Update implements bucket.Store.
 func (s *Store) Update(ctx context.Context, bucketName, name string, generation int64, a bucket.Attrs, c bucket.Conditions) (o bucket.Object, err error) {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -208,7 +209,7 @@ func (s *Store) FinishParts(ctx context.Context, id string, parts []bucket.PartR
 	fill := func(f *os.File) (total int64, err error) {
 		var sum sums
 		for _, p := range chosen {
-			n, err := s.appendPart(f, p, &sum)
+			n, err := s.appendPart(f, u.Options.Object, p, &sum)
 			if err != nil {
 				return 0, err
 			}
@@ -264,8 +265,9 @@ func choose(stored []storedPart, parts []bucket.PartRef) ([]storedPart, error) {
 	return chosen, nil
 }
 
-func (s *Store) appendPart(f *os.File, p storedPart, sum *sums) (int64, error) {
-	part, err := os.Open(s.content(p.file))
+func (s *Store) appendPart(f *os.File, o bucket.Object, p storedPart, sum *sums) (int64, error) {
+	o.Name, o.Size, o.CRC32C = fmt.Sprintf("%s, part %d", o.Name, p.Number), p.Size, p.CRC32C
+	part, err := s.reader(o, p.file, 0, -1)
 	if err != nil {
 		return 0, err
 	}

@@ -124,7 +124,15 @@ func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body
 	defer f.Close()
 	// What a crash left beyond the bytes that were acknowledged is written
 	// again.
-	if err = f.Truncate(u.received); err == nil {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err == nil && end < u.received {
+		return state(), fault.Errorf(fault.Internal, "upload session %s is damaged: %d bytes were acknowledged, %d are on the disk", id, u.received, end).
+			WithHint("cancel it and start again")
+	}
+	if err == nil {
+		err = f.Truncate(u.received)
+	}
+	if err == nil {
 		_, err = f.Seek(u.received, io.SeekStart)
 	}
 	if err != nil {
