@@ -82,6 +82,102 @@ func TestCrashedServersKeepObjects(t *testing.T) {
 	}
 }
 
+// TestAStalledUploadHarmsNobody holds uploads in the middle of their bodies:
+// others go on, the server stops within its grace, and of the stalled ones
+// nothing is left but the session that may go on.
+func TestAStalledUploadHarmsNobody(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	s := &remote{base: y.url()}
+	y.mustRun("storage", "buckets", "create", "gs://stall")
+	o := bucket.PutOptions{}
+	o.Bucket, o.Name = "stall", "session"
+	session, err := s.StartUpload(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stalled := make(chan error, 2)
+	var bodies []*io.PipeWriter
+	sent := bytes.Repeat([]byte("b"), 4<<20) // more than sockets hold
+	for method, path := range map[string]string{
+		"POST": y.url() + "/upload/storage/v1/b/stall/o?uploadType=media&name=media",
+		"PUT":  session,
+	} {
+		body, w := io.Pipe()
+		bodies = append(bodies, w)
+		go func() {
+			req, _ := http.NewRequestWithContext(t.Context(), method, path, body)
+			req.ContentLength = 64 << 20
+			resp, err := http.DefaultClient.Do(req)
+			if err == nil {
+				resp.Body.Close()
+				err = &refusal{status: resp.Status}
+			}
+			stalled <- err
+		}()
+		if _, err := w.Write(sent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		o.Name = fmt.Sprintf("quick%d", i)
+		if _, err := s.Put(t.Context(), o, strings.NewReader("quick")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := y.stop(); took > 10*time.Second {
+		t.Errorf("the server took %s to stop", took)
+	}
+	for _, w := range bodies { // the client's own goroutines wait for them
+		w.CloseWithError(io.ErrUnexpectedEOF)
+	}
+	for range bodies {
+		if err := <-stalled; err == nil {
+			t.Error("a stalled upload was acknowledged")
+		}
+	}
+	if n := age(t, filepath.Join(y.dir, "gs", "content")); n != 20 {
+		t.Errorf("%d content files are left for 20 objects", n)
+	}
+	y.start()
+	page, err := s.List(t.Context(), "stall", bucket.Query{})
+	if err != nil || len(page.Objects) != 20 {
+		t.Errorf("%d objects, %v", len(page.Objects), err)
+	}
+	st, err := s.UploadStatus(t.Context(), session)
+	if err != nil || st.Received == 0 || st.Received > int64(len(sent)) {
+		t.Fatalf("the session is at %d bytes, %v", st.Received, err)
+	}
+	whole := bytes.Repeat([]byte("b"), len(sent)+1)
+	if st, err = s.Upload(t.Context(), session, st.Received, int64(len(whole)), bytes.NewReader(whole[st.Received:])); err != nil || st.Object == nil || st.Object.Size != int64(len(whole)) {
+		t.Errorf("the session goes on: %+v, %v", st, err)
+	}
+}
+
+// TestAServerWithoutItsIndexSaysSo damages the index of objects: the start
+// ends soon, and says which file and what to do.
+func TestAServerWithoutItsIndexSaysSo(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	o := bucket.PutOptions{}
+	o.Bucket, o.Name = "trainyard-default", "x"
+	if _, err := (&remote{base: y.url()}).Put(t.Context(), o, strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	y.stop()
+	index := filepath.Join(y.dir, "gs", "index.db")
+	if err := os.WriteFile(index, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	err := y.tryStart()
+	took := time.Since(begin)
+	y.cmd = nil
+	if said := y.out.String(); err == nil || took > 10*time.Second || !strings.Contains(said, index) || !strings.Contains(said, "hint: ") {
+		t.Errorf("after %s: %v; it said %s", took, err, said)
+	}
+}
+
 // remote is a server's storage over the JSON API, as far as a Ledger needs it.
 type remote struct {
 	bucket.Store

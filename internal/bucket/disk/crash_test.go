@@ -30,14 +30,20 @@ var boxes = []string{"box", "box", "box", "kept"}
 // said is a line of the writers' process.
 type said struct {
 	Box    int
-	Step   buckettest.Step
 	Done   bool
+	Step   buckettest.Step
 	Failed string
 }
 
 // write changes objects from several goroutines, and says each step before and
-// after, until it is killed.
+// after, until it is killed. With a number of steps there is one goroutine and
+// an end.
 func write(dir string) {
+	steps, err := strconv.Atoi(os.Getenv(writerOf + "_STEPS"))
+	boxes := boxes
+	if err == nil {
+		boxes = boxes[:1]
+	}
 	var mu sync.Mutex
 	say := func(s said) {
 		line, err := json.Marshal(s)
@@ -53,13 +59,28 @@ func write(dir string) {
 		say(said{Failed: err.Error()})
 		os.Exit(1)
 	}
+	if steps > 0 {
+		s.Swept()
+		if _, err := s.CreateBucket(context.Background(), bucket.Bucket{Name: boxes[0], Project: "p"}); err != nil {
+			say(said{Failed: err.Error()})
+			os.Exit(1)
+		}
+	}
 	var wg sync.WaitGroup
 	for box, name := range boxes {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(rand.Uint64(), uint64(box)))
 			err := buckettest.Write(context.Background(), s, name, box, true, rng,
 				func(box int, step buckettest.Step) { say(said{Box: box, Step: step}) },
-				func(box int, step buckettest.Step) { say(said{Box: box, Step: step, Done: true}) })
+				func(box int, step buckettest.Step) {
+					say(said{Box: box, Step: step, Done: true})
+					if steps == 0 {
+						return
+					}
+					if steps--; steps == 0 {
+						os.Exit(0)
+					}
+				})
 			say(said{Failed: err.Error()})
 		})
 	}

@@ -48,8 +48,10 @@ type Store struct {
 	generation int64 // the last given out; only within a write transaction
 
 	stop     context.CancelFunc
+	close    func() error
 	sweeping sync.WaitGroup // the sweep at the start
 	working  sync.WaitGroup // what is done every hour
+	intakes  sync.RWMutex   // read-locked by what writes content; locked by Close, for good
 
 	mu       sync.Mutex
 	sessions map[string]*sync.Mutex // guarded by mu; upload sessions in use
@@ -126,6 +128,9 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 			return nil, translate(fmt.Errorf("make the object store: %w", err))
 		}
 	}
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+		return nil, translate(err)
+	}
 	s := &Store{dir: dir, log: log, sessions: map[string]*sync.Mutex{}, commits: commits{leading: make(chan struct{}, 1)}}
 	open := func(conns int) *sql.DB {
 		q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-1024)"}}
@@ -157,7 +162,7 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 		return nil, translate(err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
+	s.stop, s.close = stop, sync.OnceValue(s.closeOnce)
 	began := time.Now()
 	s.sweeping.Go(func() { s.sweep(run, began) })
 	s.working.Go(func() { s.hourly(run) })
@@ -184,12 +189,34 @@ func (s *Store) prepare(ctx context.Context) error {
 		(SELECT coalesce(max(generation), 0) FROM noncurrent))`).Scan(&s.generation)
 }
 
-// Close closes the driver. Readers that are open stay readable.
-func (s *Store) Close() error {
+// closeGrace is how long Close waits for bodies that are still being taken in.
+const closeGrace = 5 * time.Second
+
+// Close closes the driver, after what is being written: a body whose connection
+// was closed has ended, and what came of it is still to be kept. Readers that
+// are open stay readable. Closing it again does nothing.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) closeOnce() error {
 	s.stop()
 	s.sweeping.Wait()
 	s.working.Wait()
+	idle := make(chan struct{})
+	go func() { s.intakes.Lock(); close(idle) }()
+	select {
+	case <-idle:
+	case <-time.After(closeGrace):
+	}
 	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// takeIn is called around everything that writes content. It fails once the
+// store is being closed.
+func (s *Store) takeIn() (done func(), err error) {
+	if !s.intakes.TryRLock() {
+		return nil, fault.Errorf(fault.Unavailable, "the object store is being closed")
+	}
+	return s.intakes.RUnlock, nil
 }
 
 // Swept waits until the sweep that Open began has ended.

@@ -160,6 +160,11 @@ type alongside struct {
 
 // put makes a content file with fill and places it.
 func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.File) (int64, error), also alongside) (bucket.Object, error) {
+	done, err := s.takeIn()
+	if err != nil {
+		return bucket.Object{}, err
+	}
+	defer done()
 	f, name, err := s.newFile()
 	if err != nil {
 		return bucket.Object{}, translate(err)

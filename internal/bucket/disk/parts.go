@@ -65,6 +65,11 @@ func (s *Store) PutPart(ctx context.Context, id string, number int, o bucket.Put
 			return bucket.Part{}, err
 		}
 	}
+	done, err := s.takeIn()
+	if err != nil {
+		return bucket.Part{}, err
+	}
+	defer done()
 	f, name, err := s.newFile()
 	if err != nil {
 		return bucket.Part{}, translate(err)

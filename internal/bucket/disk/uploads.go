@@ -105,6 +105,11 @@ func (s *Store) hold(id string) func() {
 
 // Upload implements bucket.Store.
 func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body io.Reader) (bucket.UploadState, error) {
+	done, err := s.takeIn()
+	if err != nil {
+		return bucket.UploadState{}, err
+	}
+	defer done()
 	defer s.hold(id)()
 	u, err := s.session(ctx, id)
 	if err != nil {
