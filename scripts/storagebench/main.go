@@ -107,7 +107,11 @@ func (t times) rate(n int64, unit string) string {
 	return fmt.Sprintf("%.0f %s/s", float64(n)/t.median().Seconds(), unit)
 }
 
-// row prints a row as the page has it.
+// row prints a row as the page has it; one without figures is of a peer that
+// is not there.
 func row(what, measured, peer, ratio, goal string) {
+	if measured == "" && ratio == "" {
+		return
+	}
 	fmt.Printf("| %s | %s | %s | %s | %s |\n", what, measured, peer, ratio, goal)
 }

@@ -165,16 +165,9 @@ func servePlain(addr, dir string) error {
 	}
 	return http.ListenAndServe(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := filepath.Join(dir, url.PathEscape(r.URL.Path))
-		var err error
-		switch r.Method {
-		case http.MethodPut:
-			err = put(r, path)
-		case http.MethodDelete:
-			err = os.Remove(path)
-		default:
+		if r.Method != http.MethodPut {
 			http.ServeFile(w, r, path)
-		}
-		if err != nil {
+		} else if err := put(r, path); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	}))

@@ -88,6 +88,14 @@ func (s *server) download(name string, size int64) error {
 	return nil
 }
 
+func (s *server) remove(name string) error {
+	req, err := http.NewRequest("DELETE", s.url("/storage/v1/b/"+bucketName+"/o/"+name), nil)
+	if err != nil {
+		return err
+	}
+	return s.done(client.Do(req))
+}
+
 // clock takes the time of n calls that workers share.
 func clock(workers, n int, call func(i int) error) (time.Duration, error) {
 	var wg sync.WaitGroup
