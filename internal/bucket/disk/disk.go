@@ -6,10 +6,12 @@
 //	DIR/uploads/…     one file per upload session that is under way
 //
 // A put writes a file, flushes it and its folder, and then commits a row with
-// its conditions in one transaction; only then is the file that it replaces
-// removed, unless the bucket keeps versions: there the row that is replaced
-// moves to the noncurrent ones in the same transaction. So an acknowledged object survives a power cut, and whatever no row
-// names was never acknowledged: a sweep at the start removes it.
+// its conditions in one transaction, which it may share with others; only then
+// is the file that it replaces removed, unless the bucket keeps versions: there
+// the row that is replaced moves to the noncurrent ones in the same
+// transaction. So an acknowledged object survives a power cut, and whatever no
+// row names was never acknowledged: a sweep at the start removes it. Whole
+// content is read with its checksum.
 package disk
 
 import (
