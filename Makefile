@@ -44,6 +44,7 @@ check: ## format, vet, staticcheck, and compile for every platform
 .PHONY: bench
 bench: build ## measure against peers in the same run; writes docs/benchmarks.md
 	@scripts/bench
+	@scripts/bench-storage
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each

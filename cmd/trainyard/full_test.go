@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,7 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+
+	"github.com/trainyard/trainyard/internal/bucket"
 )
 
 // TestAFullDiskIsSaidAndNothingIsLost runs a server on a disk of 32 MiB. What
@@ -56,6 +60,18 @@ func TestAFullDiskIsSaidAndNothingIsLost(t *testing.T) {
 	if code := put("small", 1000, true); code != 200 {
 		t.Fatalf("a small object: %d", code)
 	}
+	s := &remote{base: y.url()}
+	o := bucket.PutOptions{}
+	o.Bucket, o.Name = "trainyard-default", "session"
+	session, err := s.StartUpload(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunks := bytes.Repeat([]byte("chunk"), 200_000)
+	half := int64(len(chunks) / 2)
+	if st, err := s.Upload(t.Context(), session, 0, -1, bytes.NewReader(chunks[:half])); err != nil || st.Received != half {
+		t.Fatalf("a chunk: %+v, %v", st, err)
+	}
 	if code := put("large", 64<<20, true); code != 507 {
 		t.Errorf("an object larger than the disk, with its length: %d, want 507", code)
 	}
@@ -85,6 +101,11 @@ func TestAFullDiskIsSaidAndNothingIsLost(t *testing.T) {
 	if code := ready(); code != http.StatusServiceUnavailable {
 		t.Errorf("readyz on a full disk: %d, want 503", code)
 	}
+	if st, err := s.Upload(t.Context(), session, half, int64(len(chunks)), bytes.NewReader(chunks[half:])); err == nil {
+		t.Errorf("a chunk on a full disk: %+v", st)
+	} else if refused, ok := errors.AsType[*refusal](err); !ok || !strings.HasPrefix(refused.status, "507") && !strings.HasPrefix(refused.status, "503") {
+		t.Errorf("a chunk on a full disk: %v, want 507 or 503", err)
+	}
 	for _, name := range kept[1:] {
 		req, _ := http.NewRequest("DELETE", y.url()+"/storage/v1/b/trainyard-default/o/"+name, nil)
 		resp, err := http.DefaultClient.Do(req)
@@ -101,6 +122,15 @@ func TestAFullDiskIsSaidAndNothingIsLost(t *testing.T) {
 	}
 	y.kill()
 	y.start()
+	if st, err := s.UploadStatus(t.Context(), session); err != nil || st.Received != half {
+		t.Errorf("the session is at %d of the %d bytes that were acknowledged, %v", st.Received, half, err)
+	}
+	if st, err := s.Upload(t.Context(), session, half, int64(len(chunks)), bytes.NewReader(chunks[half:])); err != nil || st.Object == nil {
+		t.Errorf("the session goes on: %+v, %v", st, err)
+	}
+	if got := y.mustRun("storage", "cat", "gs://trainyard-default/session"); got != string(chunks) {
+		t.Errorf("the session's object has %d bytes", len(got))
+	}
 	if got := y.mustRun("storage", "cat", "gs://trainyard-default/small"); len(got) != 1000 {
 		t.Errorf("the small object has %d bytes after all this", len(got))
 	}

@@ -152,7 +152,7 @@ func buckets(t *testing.T, s bucket.Store, can Capabilities) {
 
 // names: everything is a name, never a path.
 func names(t *testing.T, s bucket.Store, can Capabilities) {
-	fine := []string{"a", "a/b", "a//b", "/a", "a/", "../x", "./x", "a/../b", "ü €/🚂", " ", "%2F", "a\x00b", "con", strings.Repeat("n", 1024), `\`, "a?b#c"}
+	fine := []string{"a", "a/b", "a//b", "/a", "/lead/", "//", "...", ".a", "../../../../etc/passwd", "a/", "../x", "./x", "a/../b", "ü €/🚂", " ", "%2F", "a\x00b", "con", strings.Repeat("n", 1024), `\`, "a?b#c"}
 	if can.Refuses != nil {
 		for _, name := range fine {
 			if can.Refuses(name) {
@@ -248,26 +248,68 @@ func conditions(t *testing.T, s bucket.Store) {
 	}
 }
 
-// races: of many puts that want to be the first, one is.
+// races: of many writers that want to follow the same generation, one does, and
+// no update is lost.
 func races(t *testing.T, s bucket.Store) {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	won := 0
-	for i := range 16 {
-		wg.Go(func() {
-			_, err := put(t, s, "x", fmt.Sprint(i), bucket.Conditions{GenerationMatch: n(0)})
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				won++
-			} else if !fault.Is(err, fault.Precondition) {
-				t.Errorf("put: %v", err)
-			}
-		})
+	const writers = 64
+	together := func(write func(i int) error) (won int) {
+		t.Helper()
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		start := make(chan struct{})
+		for i := range writers {
+			wg.Go(func() {
+				<-start
+				err := write(i)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					won++
+				} else if !fault.Is(err, fault.Precondition) {
+					t.Errorf("put: %v", err)
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+		return won
 	}
-	wg.Wait()
-	if won != 1 {
-		t.Errorf("%d puts were the first", won)
+	var generation int64
+	for round := range 4 {
+		won := together(func(i int) error {
+			_, err := put(t, s, "x", fmt.Sprint(i), bucket.Conditions{GenerationMatch: n(generation)})
+			return err
+		})
+		o, err := s.Stat(t.Context(), "box", "x", 0, bucket.Conditions{})
+		if won != 1 || err != nil || o.Generation <= generation {
+			t.Fatalf("round %d: %d puts followed generation %d, which is now %d, %v", round, won, generation, o.Generation, err)
+		}
+		generation = o.Generation
+	}
+
+	// Each adds its name to what is there, as often as it takes.
+	mustPut(t, s, "list", "")
+	won := together(func(i int) error {
+		for {
+			o, r, err := s.Open(t.Context(), "box", "list", 0, 0, -1, bucket.Conditions{})
+			if err != nil {
+				return err
+			}
+			was, err := io.ReadAll(r)
+			r.Close()
+			if err != nil {
+				return err
+			}
+			_, err = put(t, s, "list", fmt.Sprintf("%s%d ", was, i), bucket.Conditions{GenerationMatch: n(o.Generation)})
+			if !fault.Is(err, fault.Precondition) {
+				return err
+			}
+		}
+	})
+	names := strings.Fields(read(t, s, "list", 0, -1))
+	slices.Sort(names)
+	if won != writers || len(slices.Compact(names)) != writers {
+		t.Errorf("of %d updates %d were acknowledged and %d are there", writers, won, len(names))
 	}
 }
 

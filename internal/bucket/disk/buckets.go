@@ -48,7 +48,7 @@ func (s *Store) CreateBucket(ctx context.Context, b bucket.Bucket) (bucket.Bucke
 	if b.StorageClass == "" {
 		b.StorageClass = "STANDARD"
 	}
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := findBucket(ctx, tx, b.Name); err == nil {
 			return fault.Errorf(fault.Conflict, "The bucket you tried to create already exists: %s", b.Name)
 		} else if !fault.Is(err, fault.NotFound) {
@@ -97,7 +97,7 @@ func (s *Store) bucketRows(ctx context.Context, where string, args ...any) ([]bu
 
 // UpdateBucket implements bucket.Store.
 func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*bucket.Bucket) error) (b bucket.Bucket, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if b, err = findBucket(ctx, tx, name); err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*buck
 
 // DeleteBucket implements bucket.Store.
 func (s *Store) DeleteBucket(ctx context.Context, name string, c bucket.Conditions) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		b, err := findBucket(ctx, tx, name)
 		if err != nil {
 			return err

@@ -6,10 +6,12 @@
 //	DIR/uploads/…     one file per upload session that is under way
 //
 // A put writes a file, flushes it and its folder, and then commits a row with
-// its conditions in one transaction; only then is the file that it replaces
-// removed, unless the bucket keeps versions: there the row that is replaced
-// moves to the noncurrent ones in the same transaction. So an acknowledged object survives a power cut, and whatever no row
-// names was never acknowledged: a sweep at the start removes it.
+// its conditions in one transaction, which it may share with others; only then
+// is the file that it replaces removed, unless the bucket keeps versions: there
+// the row that is replaced moves to the noncurrent ones in the same
+// transaction. So an acknowledged object survives a power cut, and whatever no
+// row names was never acknowledged: a sweep at the start removes it. Whole
+// content is read with its checksum.
 package disk
 
 import (
@@ -43,11 +45,15 @@ type Store struct {
 	read  *sql.DB
 	log   *slog.Logger
 
+	commits commits
+
 	generation int64 // the last given out; only within a write transaction
 
 	stop     context.CancelFunc
+	close    func() error
 	sweeping sync.WaitGroup // the sweep at the start
 	working  sync.WaitGroup // what is done every hour
+	intakes  sync.RWMutex   // read-locked by what writes content; locked by Close, for good
 
 	mu       sync.Mutex
 	sessions map[string]*sync.Mutex // guarded by mu; upload sessions in use
@@ -124,14 +130,16 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 			return nil, translate(fmt.Errorf("make the object store: %w", err))
 		}
 	}
-	s := &Store{dir: dir, log: log, sessions: map[string]*sync.Mutex{}}
-	path := filepath.Join(dir, "index.db")
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
+		return nil, translate(err)
+	}
+	s := &Store{dir: dir, log: log, sessions: map[string]*sync.Mutex{}, commits: commits{leading: make(chan struct{}, 1)}}
 	open := func(conns int) *sql.DB {
 		q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-1024)"}}
 		if conns == 1 {
 			q.Set("_txlock", "immediate")
 		}
-		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: strings.ReplaceAll(url.PathEscape(path), "%2F", "/"), RawQuery: q.Encode()}).String())
+		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: strings.ReplaceAll(url.PathEscape(s.index()), "%2F", "/"), RawQuery: q.Encode()}).String())
 		if err != nil {
 			panic(err) // only for a driver that is not registered
 		}
@@ -140,18 +148,23 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 		return db
 	}
 	s.write, s.read = open(1), open(3)
-	err := s.prepare(ctx)
+	err := s.lost()
+	if err == nil {
+		err = s.prepare(ctx)
+	}
+	if err == nil {
+		err = s.check(ctx, checkTime)
+	}
 	if err != nil {
 		s.write.Close()
 		s.read.Close()
-		if e, ok := errors.AsType[*sqlite.Error](err); ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB) {
-			return nil, fault.Errorf(fault.Internal, "the index of the object store, %s, is damaged: %w", path, err).
-				WithHint("restore it from a backup; the content under %s is whole, but only the index knows its names", filepath.Join(dir, "content"))
+		if corrupt(err) {
+			err = spoilt("the index of the object store, "+s.index()+",", err)
 		}
 		return nil, translate(err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
+	s.stop, s.close = stop, sync.OnceValue(s.closeOnce)
 	began := time.Now()
 	s.sweeping.Go(func() { s.sweep(run, began) })
 	s.working.Go(func() { s.hourly(run) })
@@ -166,7 +179,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if was > version {
 		return fault.Errorf(fault.Precondition, "the object store in %s was written by a newer version of Trainyard", s.dir).WithHint("use that version")
 	}
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", version))
 		return err
 	})
@@ -178,29 +191,38 @@ func (s *Store) prepare(ctx context.Context) error {
 		(SELECT coalesce(max(generation), 0) FROM noncurrent))`).Scan(&s.generation)
 }
 
-// Close closes the driver. Readers that are open stay readable.
-func (s *Store) Close() error {
+// closeGrace is how long Close waits for bodies that are still being taken in.
+const closeGrace = 5 * time.Second
+
+// Close closes the driver, after what is being written: a body whose connection
+// was closed has ended, and what came of it is still to be kept. Readers that
+// are open stay readable. Closing it again does nothing.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) closeOnce() error {
 	s.stop()
 	s.sweeping.Wait()
 	s.working.Wait()
+	idle := make(chan struct{})
+	go func() { s.intakes.Lock(); close(idle) }()
+	select {
+	case <-idle:
+	case <-time.After(closeGrace):
+	}
 	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// takeIn is called around everything that writes content. It fails once the
+// store is being closed.
+func (s *Store) takeIn() (done func(), err error) {
+	if !s.intakes.TryRLock() {
+		return nil, fault.Errorf(fault.Unavailable, "the object store is being closed")
+	}
+	return s.intakes.RUnlock, nil
 }
 
 // Swept waits until the sweep that Open began has ended.
 func (s *Store) Swept() { s.sweeping.Wait() }
-
-// tx runs fn in a write transaction.
-func (s *Store) tx(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return translate(err)
-	}
-	if err := fn(tx); err != nil {
-		_ = tx.Rollback()
-		return translate(err)
-	}
-	return translate(tx.Commit())
-}
 
 // nextGeneration is called within a write transaction.
 func (s *Store) nextGeneration() int64 {
@@ -222,6 +244,11 @@ func (s *Store) Room(need int64) error {
 	return nil
 }
 
+func corrupt(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
+}
+
 // translate gives an error of the disk or the index its kind.
 func translate(err error) error {
 	if err == nil {
@@ -234,6 +261,9 @@ func translate(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		full = full || e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_IOERR
 	}
+	if corrupt(err) {
+		return spoilt("the index of the object store", err)
+	}
 	if full {
 		return fault.Errorf(fault.Full, "the disk that holds the object store is full: %w", err)
 	}
@@ -245,16 +275,19 @@ func (s *Store) newFile() (f *os.File, name string, err error) {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
 	name = hex.EncodeToString(b[:])
-	folder := filepath.Join(s.dir, "content", name[:2])
-	if err := os.Mkdir(folder, 0o700); err == nil {
-		err = syncDir(filepath.Dir(folder))
-		if err != nil {
-			return nil, "", err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	f, err = os.OpenFile(s.content(name), flags, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, name, err
+	}
+	folder := filepath.Dir(s.content(name))
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, "", err
 	}
-	f, err = os.OpenFile(s.content(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err := syncDir(filepath.Dir(folder)); err != nil {
+		return nil, "", err
+	}
+	f, err = os.OpenFile(s.content(name), flags, 0o600)
 	return f, name, err
 }
 
@@ -288,39 +321,4 @@ func syncDir(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
-}
-
-// sweep removes content that no row names: puts that a crash cut off. Files
-// younger than the start belong to puts under way.
-func (s *Store) sweep(ctx context.Context, began time.Time) {
-	swept := 0
-	err := filepath.WalkDir(filepath.Join(s.dir, "content"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.ModTime().Before(began.Add(-time.Second)) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var named bool
-		err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE file = ?1) OR EXISTS (SELECT 1 FROM noncurrent WHERE file = ?1)
-			OR EXISTS (SELECT 1 FROM parts WHERE file = ?1)`, d.Name()).Scan(&named)
-		if err != nil || named {
-			return err
-		}
-		swept++
-		return os.Remove(path)
-	})
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn("sweeping the object store ended early", "err", err)
-	}
-	if swept > 0 {
-		s.log.Info("swept content of puts that were cut off", "files", swept)
-	}
 }

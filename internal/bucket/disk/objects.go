@@ -2,7 +2,6 @@ package disk
 
 import (
 	"context"
-	"crypto/md5"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -112,19 +111,16 @@ func (s *Store) Put(ctx context.Context, o bucket.PutOptions, body io.Reader) (b
 	if err := s.early(ctx, &o); err != nil {
 		return bucket.Object{}, err
 	}
-	sum, crc := md5.New(), crc32.New(castagnoli)
+	sum := newSums()
 	return s.put(ctx, &o, func(f *os.File) (int64, error) {
-		n, err := io.CopyBuffer(io.MultiWriter(f, sum, crc), readerOnly{body}, make([]byte, 256<<10))
+		n, err := intake(f, body, sum)
 		if err != nil {
 			return n, cut(err)
 		}
-		o.MD5, o.CRC32C = sum.Sum(nil), crc.Sum32()
+		o.MD5, o.CRC32C = sum.md5.Sum(nil), sum.crc
 		return n, o.CheckBody(n, o.MD5, o.CRC32C)
 	}, alongside{})
 }
-
-// readerOnly hides WriterTo, which would bypass the hashes' buffer.
-type readerOnly struct{ io.Reader }
 
 // cut tells a body that broke off from a disk that did.
 func cut(err error) error {
@@ -140,12 +136,17 @@ func cut(err error) error {
 // alongside is what happens in the transaction that places an object, before
 // and after that; either may be nil.
 type alongside struct {
-	before func(*sql.Tx) error
-	after  func(*sql.Tx, bucket.Object) (unused []string, err error) // unused are files that no row names any more
+	before func(context.Context, *sql.Tx) error
+	after  func(context.Context, *sql.Tx, bucket.Object) (unused []string, err error) // unused are files that no row names any more
 }
 
 // put makes a content file with fill and places it.
 func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.File) (int64, error), also alongside) (bucket.Object, error) {
+	done, err := s.takeIn()
+	if err != nil {
+		return bucket.Object{}, err
+	}
+	defer done()
 	f, name, err := s.newFile()
 	if err != nil {
 		return bucket.Object{}, translate(err)
@@ -169,15 +170,15 @@ func (s *Store) put(ctx context.Context, o *bucket.PutOptions, fill func(*os.Fil
 	var unused []string
 	// The caller's connection may go while the commit is under way; whether it
 	// happened must not depend on that.
-	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+	err = s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
 		if also.before != nil {
-			if err := also.before(tx); err != nil {
+			if err := also.before(ctx, tx); err != nil {
 				return err
 			}
 		}
 		replaced, err := s.place(ctx, tx, &object, name, o.Conditions)
 		if err == nil && also.after != nil {
-			unused, err = also.after(tx, object)
+			unused, err = also.after(ctx, tx, object)
 		}
 		unused = append(unused, replaced)
 		return err
@@ -205,45 +206,22 @@ func (s *Store) Open(ctx context.Context, bucketName, name string, generation, o
 		if err != nil {
 			return f.Object, nil, err
 		}
-		file, err := os.Open(s.content(f.file))
+		body, err := s.reader(f.Object, f.file, offset, length)
 		if errors.Is(err, fs.ErrNotExist) {
 			// It was replaced since the row was read, unless the row stands.
 			again, err := at(ctx, s.read, bucketName, name, generation, c)
 			if err == nil && again.file == f.file {
-				return f.Object, nil, fault.Errorf(fault.Internal, "the content of %s/%s (generation %d) is gone from the disk", bucketName, name, f.Generation)
+				return f.Object, nil, damaged(f.Object, "it is gone from the disk")
 			}
 			continue
 		}
-		if err != nil {
-			return f.Object, nil, translate(err)
-		}
-		if offset > f.Size {
-			offset = f.Size
-		}
-		if length < 0 || offset+length > f.Size {
-			length = f.Size - offset
-		}
-		if offset == 0 && length == f.Size {
-			return f.Object, file, nil
-		}
-		if _, err := file.Seek(offset, io.SeekStart); err != nil {
-			file.Close()
-			return f.Object, nil, translate(err)
-		}
-		return f.Object, &section{io.LimitedReader{R: file, N: length}, file}, nil
+		return f.Object, body, err
 	}
 }
 
-type section struct {
-	io.LimitedReader
-	file *os.File
-}
-
-func (s *section) Close() error { return s.file.Close() }
-
 // Update implements bucket.Store.
 func (s *Store) Update(ctx context.Context, bucketName, name string, generation int64, a bucket.Attrs, c bucket.Conditions) (o bucket.Object, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+	err = s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		f, err := at(ctx, tx, bucketName, name, generation, c)
 		if err != nil {
 			return err
@@ -262,7 +240,7 @@ func (s *Store) Update(ctx context.Context, bucketName, name string, generation 
 // Delete implements bucket.Store.
 func (s *Store) Delete(ctx context.Context, bucketName, name string, generation int64, c bucket.Conditions) error {
 	var unused string
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		f, err := at(ctx, tx, bucketName, name, generation, c)
 		if err != nil {
 			return err
@@ -324,7 +302,7 @@ func (s *Store) Copy(ctx context.Context, from bucket.Source, o bucket.PutOption
 	object := o.Object
 	object.Inherit(src, replace)
 	var unused string
-	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+	err = s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
 		if err := stillHolds(ctx, tx, from); err != nil {
 			return err
 		}
@@ -379,7 +357,7 @@ func (s *Store) Move(ctx context.Context, from bucket.Source, name string, c buc
 	second, of := "", "" // a second name, and of which content
 	for {
 		needs, unused := "", ""
-		err = s.tx(ctx, func(tx *sql.Tx) error {
+		err = s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			src, err := at(ctx, tx, from.Bucket, from.Name, from.Generation, from.Conditions)
 			if err != nil {
 				return err
@@ -433,13 +411,13 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 	}
 	generations := make([]int64, len(sources))
 	fill := func(f *os.File) (total int64, err error) {
-		crc := crc32.New(castagnoli)
+		var sum sums
 		for i, src := range sources {
 			part, body, err := s.Open(ctx, src.Bucket, src.Name, src.Generation, 0, -1, src.Conditions)
 			if err != nil {
 				return 0, err
 			}
-			n, err := io.CopyBuffer(io.MultiWriter(f, crc), readerOnly{body}, make([]byte, 256<<10))
+			n, err := intake(f, body, &sum)
 			body.Close()
 			if err != nil {
 				return 0, err
@@ -451,21 +429,21 @@ func (s *Store) Compose(ctx context.Context, o bucket.PutOptions, sources []buck
 				o.ContentType = part.ContentType
 			}
 		}
-		o.MD5, o.CRC32C = nil, crc.Sum32()
+		o.MD5, o.CRC32C = nil, sum.crc
 		if o.WantCRC32C != nil && *o.WantCRC32C != o.CRC32C {
 			return 0, fault.Errorf(fault.Invalid, "Provided CRC32C does not match calculated CRC32C of %s.", o.Name)
 		}
 		return total, nil
 	}
 	// The sources go in the transaction that brings the whole.
-	return s.put(ctx, &o, fill, alongside{before: func(tx *sql.Tx) error {
+	return s.put(ctx, &o, fill, alongside{before: func(ctx context.Context, tx *sql.Tx) error {
 		for _, src := range sources {
 			if err := stillHolds(ctx, tx, src); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, after: func(tx *sql.Tx, _ bucket.Object) (unused []string, err error) {
+	}, after: func(ctx context.Context, tx *sql.Tx, _ bucket.Object) (unused []string, err error) {
 		for i, src := range sources {
 			if !deleteSources || src.Name == o.Name {
 				continue

@@ -2,12 +2,11 @@ package disk
 
 import (
 	"context"
-	"crypto/md5"
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"hash/crc32"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -27,7 +26,7 @@ func (s *Store) StartParts(ctx context.Context, o bucket.PutOptions) (string, er
 		return "", err
 	}
 	u := bucket.PartUpload{ID: rand.Text(), Options: o, Started: time.Now().UTC().Truncate(time.Millisecond)}
-	return u.ID, s.tx(ctx, func(tx *sql.Tx) error {
+	return u.ID, s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO multiparts (id, bucket, name, facts, touched) VALUES (?, ?, ?, ?, ?)", u.ID, o.Bucket, []byte(o.Name), toJSON(u), time.Now().Unix())
 		return err
 	})
@@ -66,36 +65,42 @@ func (s *Store) PutPart(ctx context.Context, id string, number int, o bucket.Put
 			return bucket.Part{}, err
 		}
 	}
+	done, err := s.takeIn()
+	if err != nil {
+		return bucket.Part{}, err
+	}
+	defer done()
 	f, name, err := s.newFile()
 	if err != nil {
 		return bucket.Part{}, translate(err)
 	}
 	defer f.Close()
-	sum, crc := md5.New(), crc32.New(castagnoli)
-	n, err := io.CopyBuffer(io.MultiWriter(f, sum, crc), readerOnly{body}, make([]byte, 256<<10))
+	sum := newSums()
+	n, err := intake(f, body, sum)
+	md5 := sum.md5.Sum(nil)
 	if err != nil {
 		err = cut(err)
 	} else {
-		err = o.CheckBody(n, sum.Sum(nil), crc.Sum32())
+		err = o.CheckBody(n, md5, sum.crc)
 	}
 	if err == nil {
 		err = s.settle(f, name)
 	}
-	p := bucket.Part{Number: number, Size: n, MD5: sum.Sum(nil), CRC32C: crc.Sum32(), Updated: time.Now().UTC().Truncate(time.Millisecond)}
+	p := bucket.Part{Number: number, Size: n, MD5: md5, CRC32C: sum.crc, Updated: time.Now().UTC().Truncate(time.Millisecond)}
 	var replaced string
 	if err == nil {
-		err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		err = s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
 			if _, object, err := partUpload(ctx, tx, id); err != nil || object != nil {
 				return errors.Join(err, ifDone(object, id))
 			}
-			err := tx.QueryRow("SELECT file FROM parts WHERE upload = ? AND number = ?", id, number).Scan(&replaced)
+			err := tx.QueryRowContext(ctx, "SELECT file FROM parts WHERE upload = ? AND number = ?", id, number).Scan(&replaced)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			if _, err := tx.Exec("INSERT OR REPLACE INTO parts (upload, number, file, facts) VALUES (?, ?, ?, ?)", id, number, name, toJSON(p)); err != nil {
+			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO parts (upload, number, file, facts) VALUES (?, ?, ?, ?)", id, number, name, toJSON(p)); err != nil {
 				return err
 			}
-			_, err = tx.Exec("UPDATE multiparts SET touched = ? WHERE id = ?", time.Now().Unix(), id)
+			_, err = tx.ExecContext(ctx, "UPDATE multiparts SET touched = ? WHERE id = ?", time.Now().Unix(), id)
 			return err
 		})
 	}
@@ -207,18 +212,18 @@ func (s *Store) FinishParts(ctx context.Context, id string, parts []bucket.PartR
 		files = append(files, p.file)
 	}
 	fill := func(f *os.File) (total int64, err error) {
-		crc := crc32.New(castagnoli)
+		var sum sums
 		for _, p := range chosen {
-			n, err := appendFile(io.MultiWriter(f, crc), s.content(p.file))
+			n, err := s.appendPart(f, u.Options.Object, p, &sum)
 			if err != nil {
 				return 0, err
 			}
 			total += n
 		}
-		u.Options.MD5, u.Options.CRC32C = nil, crc.Sum32()
+		u.Options.MD5, u.Options.CRC32C = nil, sum.crc
 		return total, nil
 	}
-	o, err := s.put(ctx, &u.Options, fill, alongside{after: func(tx *sql.Tx, o bucket.Object) ([]string, error) {
+	o, err := s.put(ctx, &u.Options, fill, alongside{after: func(ctx context.Context, tx *sql.Tx, o bucket.Object) ([]string, error) {
 		// Whoever put a part again or aborted meanwhile comes first.
 		now, err := partRows(ctx, tx, id)
 		if err != nil {
@@ -233,10 +238,10 @@ func (s *Store) FinishParts(ctx context.Context, id string, parts []bucket.PartR
 				}
 			}
 		}
-		if _, err := tx.Exec("DELETE FROM parts WHERE upload = ?", id); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM parts WHERE upload = ?", id); err != nil {
 			return nil, err
 		}
-		_, err = tx.Exec("UPDATE multiparts SET object = ?, touched = ? WHERE id = ?", toJSON(o), time.Now().Unix(), id)
+		_, err = tx.ExecContext(ctx, "UPDATE multiparts SET object = ?, touched = ? WHERE id = ?", toJSON(o), time.Now().Unix(), id)
 		return files, err
 	}})
 	return o, err
@@ -265,13 +270,14 @@ func choose(stored []storedPart, parts []bucket.PartRef) ([]storedPart, error) {
 	return chosen, nil
 }
 
-func appendFile(w io.Writer, path string) (int64, error) {
-	f, err := os.Open(path)
+func (s *Store) appendPart(f *os.File, o bucket.Object, p storedPart, sum *sums) (int64, error) {
+	o.Name, o.Size, o.CRC32C = fmt.Sprintf("%s, part %d", o.Name, p.Number), p.Size, p.CRC32C
+	part, err := s.reader(o, p.file, 0, -1)
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	return io.CopyBuffer(w, readerOnly{f}, make([]byte, 256<<10))
+	defer part.Close()
+	return intake(f, part, sum)
 }
 
 // AbortParts implements bucket.Store.
@@ -286,14 +292,14 @@ func (s *Store) AbortParts(ctx context.Context, id string) error {
 
 func (s *Store) forgetParts(ctx context.Context, id string) error {
 	var rows []storedPart
-	err := s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) (err error) {
+	err := s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) (err error) {
 		if rows, err = partRows(ctx, tx, id); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("DELETE FROM parts WHERE upload = ?", id); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM parts WHERE upload = ?", id); err != nil {
 			return err
 		}
-		_, err = tx.Exec("DELETE FROM multiparts WHERE id = ?", id)
+		_, err = tx.ExecContext(ctx, "DELETE FROM multiparts WHERE id = ?", id)
 		return err
 	})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"hash"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -61,8 +60,8 @@ func (s *Store) saveSession(ctx context.Context, u *session) error {
 	if u.object != nil {
 		object = toJSON(u.object)
 	}
-	return s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
-		_, err := tx.Exec("INSERT OR REPLACE INTO uploads (id, options, received, md5, crc32c, object, touched) VALUES (?, ?, ?, ?, ?, ?, ?)",
+	return s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO uploads (id, options, received, md5, crc32c, object, touched) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			u.id, toJSON(u.options), u.received, state, u.crc, object, time.Now().Unix())
 		return err
 	})
@@ -106,6 +105,11 @@ func (s *Store) hold(id string) func() {
 
 // Upload implements bucket.Store.
 func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body io.Reader) (bucket.UploadState, error) {
+	done, err := s.takeIn()
+	if err != nil {
+		return bucket.UploadState{}, err
+	}
+	defer done()
 	defer s.hold(id)()
 	u, err := s.session(ctx, id)
 	if err != nil {
@@ -126,7 +130,15 @@ func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body
 	defer f.Close()
 	// What a crash left beyond the bytes that were acknowledged is written
 	// again.
-	if err = f.Truncate(u.received); err == nil {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err == nil && end < u.received {
+		return state(), fault.Errorf(fault.Internal, "upload session %s is damaged: %d bytes were acknowledged, %d are on the disk", id, u.received, end).
+			WithHint("cancel it and start again")
+	}
+	if err == nil {
+		err = f.Truncate(u.received)
+	}
+	if err == nil {
 		_, err = f.Seek(u.received, io.SeekStart)
 	}
 	if err != nil {
@@ -140,16 +152,16 @@ func (s *Store) Upload(ctx context.Context, id string, offset, total int64, body
 		body = io.LimitReader(body, total-u.received+1)
 	}
 	before := u.received
-	crc := crcFrom(u.crc)
-	n, err := io.CopyBuffer(io.MultiWriter(f, u.md5, crc), readerOnly{body}, make([]byte, 256<<10))
+	sum := sums{md5: u.md5, crc: u.crc}
+	n, err := intake(f, body, &sum)
 	if err != nil {
 		broken = cut(err)
-		if fault.Is(broken, fault.Full) {
+		if _, ours := errors.AsType[*fs.PathError](err); ours {
 			return state(), broken // the hashes have seen what the disk has not
 		}
 	}
 	u.received += n
-	u.crc = crc.sum
+	u.crc = sum.crc
 	if total >= 0 && u.received > total {
 		return bucket.UploadState{Received: before}, fault.Errorf(fault.Invalid, "the body has more bytes than the %d that were announced", total)
 	}
@@ -197,11 +209,11 @@ func (s *Store) finish(ctx context.Context, u *session) error {
 	object := u.options.Object
 	object.Size, object.MD5, object.CRC32C = u.received, sum, u.crc
 	var unused string
-	err = s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+	err = s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
 		if unused, err = s.place(ctx, tx, &object, name, u.options.Conditions); err != nil {
 			return err
 		}
-		_, err := tx.Exec("UPDATE uploads SET received = ?, object = ?, touched = ? WHERE id = ?", u.received, toJSON(object), time.Now().Unix(), u.id)
+		_, err := tx.ExecContext(ctx, "UPDATE uploads SET received = ?, object = ?, touched = ? WHERE id = ?", u.received, toJSON(object), time.Now().Unix(), u.id)
 		return err
 	})
 	if err != nil {
@@ -233,8 +245,8 @@ func (s *Store) CancelUpload(ctx context.Context, id string) error {
 }
 
 func (s *Store) forget(ctx context.Context, id string) error {
-	err := s.tx(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
-		_, err := tx.Exec("DELETE FROM uploads WHERE id = ?", id)
+	err := s.tx(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM uploads WHERE id = ?", id)
 		return err
 	})
 	if err == nil {
@@ -246,8 +258,8 @@ func (s *Store) forget(ctx context.Context, id string) error {
 // sweepUploads removes sessions that nobody has used for a week, and files
 // whose session is gone.
 func (s *Store) sweepUploads(ctx context.Context) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec("DELETE FROM uploads WHERE touched < ?", time.Now().Add(-sessionLife).Unix())
+	err := s.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM uploads WHERE touched < ?", time.Now().Add(-sessionLife).Unix())
 		return err
 	})
 	if err != nil {
@@ -271,14 +283,4 @@ func (s *Store) sweepUploads(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// crcSum is a CRC that goes on from a stored one.
-type crcSum struct{ sum uint32 }
-
-func crcFrom(sum uint32) *crcSum { return &crcSum{sum} }
-
-func (c *crcSum) Write(p []byte) (int, error) {
-	c.sum = crc32.Update(c.sum, castagnoli, p)
-	return len(p), nil
 }
