@@ -306,8 +306,12 @@ func (s *Store) drop(file string) {
 	}
 }
 
-// settle makes a content file and its name survive a power cut.
+// settle makes a content file and its name survive a power cut. One that took
+// what is kept for the index goes again: with it gone nothing could be deleted.
 func (s *Store) settle(f *os.File, name string) error {
+	if err := s.Room(0); err != nil {
+		return err
+	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
