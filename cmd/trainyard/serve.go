@@ -53,6 +53,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "data directory %s: %w", s.DataDir, err)
 	}
+	s.DataDir = dir
 	unlock, err := lockData(ctx, dir)
 	if err != nil {
 		return err
@@ -80,6 +81,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
+	if err := pythons.Runtimes().CheckDir(); err != nil {
+		return err
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
@@ -88,7 +92,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	processes, err := process.New(process.Options{
 		DataDir: dir, Binary: binary, Token: func() string { return token }, JobMemory: s.JobMemory,
 		StorageProxy: s.StorageProxy, PrivateTmp: s.PrivateTmp,
-		Environments: map[string]string{"installer": s.Installer, "uv": s.UV, "pythons": join(s.Pythons)}, Log: log,
+		Environments: forAgents(s), Log: log,
 	})
 	if err != nil {
 		return err

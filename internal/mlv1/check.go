@@ -177,7 +177,7 @@ func (c *checker) versions(s *job.Spec) {
 		return
 	}
 	refusal := fmt.Sprintf("The specified runtime version '%s' with the Python version '%s' is not supported or is deprecated.  Please specify a different runtime version.", s.RuntimeVersion, s.PythonVersion)
-	if s.RuntimeVersion != "" && !runtimeOK {
+	if c.rules.Runtime == nil && s.RuntimeVersion != "" && !runtimeOK {
 		c.wrong("runtime_version", "%s A runtime version is of the form MAJOR.MINOR, such as '2.11'.", refusal)
 		return
 	}

@@ -50,6 +50,8 @@ var reasons = []reason{
 		"the package index refuses access", "check the user name and password in the index settings"},
 	{regexp.MustCompile(`(?i)error sending request|dns error|failed to lookup address|connection refused|connection reset|operation timed out|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|Max retries exceeded|temporary failure in name resolution|HTTP status server error|tls handshake|ProxyError`),
 		fault.Unavailable, "the package index is not reachable", "check the network and the index settings, then submit again"},
+	{regexp.MustCompile(`(?i)hash mismatch|HashMismatch|DO NOT MATCH THE HASHES|hashes? .{0,40}do(?:es)? not match|No hash(?:es)? (?:was|were) found`), fault.Invalid, "a file in the package index has another digest than the locked one",
+		"let the index serve the original file; or put a runtime version of your own, without digests, into runtimes.d"},
 	{regexp.MustCompile(`(?i)network (?:was|is) disabled|network connectivity is disabled|--offline`), fault.Precondition, "it is not in the cache, and installing is set to be offline", ""},
 	{regexp.MustCompile(`requires (?:a different Python|Python|python)[^\n]*?((?:>|<|=|!|~)[^\s,;:)]*(?:,\s*(?:>|<|=|!|~)[^\s,;:)]*)*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
 	{regexp.MustCompile(`Requires-Python ((?:>|<|=|!|~)[^\s;]*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},

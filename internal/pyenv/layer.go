@@ -39,6 +39,8 @@ func (c *Cache) layer(ctx context.Context, kind, key string, m any, build builde
 		}
 		b, err := os.ReadFile(filepath.Join(dir, complete))
 		if err == nil && json.Unmarshal(b, m) == nil {
+			now := time.Now()
+			_ = os.Chtimes(lockPath, now, now) // when it was last used, for who makes room
 			return &layer{dir, l}, hit, nil
 		}
 		l.release()
@@ -87,7 +89,7 @@ func (c *Cache) finish(dir string, marker any) error {
 		return err
 	}
 	sync := syncTree
-	if filepath.Base(filepath.Dir(dir)) == "base" {
+	if kind := filepath.Base(filepath.Dir(dir)); kind == "base" || kind == "runtime" {
 		sync = syncAll
 	}
 	if err := sync(dir); err != nil {
@@ -110,7 +112,7 @@ func finished(dir string) bool {
 // removeLeftovers removes what builders that were killed left. A folder whose
 // lock is held is being built.
 func (c *Cache) removeLeftovers() {
-	for _, kind := range []string{"packages", "base", "top"} {
+	for _, kind := range kinds {
 		entries, err := os.ReadDir(filepath.Join(c.dir, kind))
 		if err != nil {
 			continue

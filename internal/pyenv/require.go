@@ -70,6 +70,7 @@ type plan struct {
 	top      []dist   // in order
 	notes    []string
 	askedBy  map[string]string // requirement's project → the given package that asks
+	runtime  string            // the runtime version, for what is said; may be empty
 }
 
 // makePlan divides the given packages and what they require. As with pip,
