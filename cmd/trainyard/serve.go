@@ -138,7 +138,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: jobs, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
-			Waiting: func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
+			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
+			Environments: &keeper{Cache: pythons},
+			Made:         func(j job.Job) ([]byte, error) { return made(dir, j) },
 		}),
 		Token: token,
 		Ready: func(context.Context) error { return objects.Room(0) },
@@ -161,6 +163,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 				ready(endpoint)
 				up()
 			})
+		}},
+		lifecycle.Part{Name: "environments", Run: func(ctx context.Context, up func()) error {
+			up()
+			return (&keeper{Cache: pythons}).keepSmall(ctx, s.EnvironmentsSize, log)
 		}},
 		lifecycle.Part{Name: "sweep", Run: func(ctx context.Context, up func()) error {
 			up()

@@ -39,6 +39,8 @@ wrong, 130 when it was interrupted.`,
 	root.AddCommand(
 		newJobs(a),
 		newStorage(a),
+		newRuntimes(a),
+		newEnvironments(a),
 		newConfig(a),
 		newVersion(a),
 		newServe(a),

@@ -31,7 +31,7 @@ type builder func(ctx context.Context, dir string, l *lock) (marker any, err err
 // layer returns a finished layer and reads its marker into m, building it
 // first where it is missing. Of all processes one builds, the others wait.
 func (c *Cache) layer(ctx context.Context, kind, key string, m any, build builder) (got *layer, hit bool, err error) {
-	dir, lockPath := filepath.Join(c.dir, kind, key), filepath.Join(c.dir, "locks", kind+"-"+key)
+	dir, lockPath := filepath.Join(c.dir, kind, key), c.lockPath(kind, key)
 	for hit = true; ; hit = false {
 		l, err := waitLock(ctx, lockPath, false)
 		if err != nil {
@@ -88,6 +88,9 @@ func (c *Cache) finish(dir string, marker any) error {
 	if err != nil {
 		return err
 	}
+	if err := writeSize(dir); err != nil {
+		return diskError("finish the environment", err)
+	}
 	sync := syncTree
 	if kind := filepath.Base(filepath.Dir(dir)); kind == "base" || kind == "runtime" {
 		sync = syncAll
@@ -122,7 +125,7 @@ func (c *Cache) removeLeftovers() {
 			if finished(dir) {
 				continue
 			}
-			l, err := tryLock(filepath.Join(c.dir, "locks", kind+"-"+e.Name()), true)
+			l, err := tryLock(c.lockPath(kind, e.Name()), true)
 			if err != nil || l == nil {
 				continue
 			}

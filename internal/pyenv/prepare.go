@@ -108,6 +108,7 @@ type layerMarker struct {
 	Version   string
 	Installer string
 	Runtime   string   `json:",omitempty"`
+	Digest    string   `json:",omitempty"` // of the runtime version
 	Requires  []string `json:",omitempty"`
 	Lock      []string `json:",omitempty"` // what was installed, "name==version"
 	Notes     []string `json:",omitempty"` // for the log of each job that uses it

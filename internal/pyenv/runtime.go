@@ -36,7 +36,7 @@ func (c *Cache) runtimeBuilder(t *tools, r *runtimes.Runtime, log func(string)) 
 			return nil, diskError("read what was installed", err)
 		}
 		m := t.marker()
-		m.Runtime, m.Lock = r.Version, lockOf(own)
+		m.Runtime, m.Digest, m.Lock = r.Version, r.Digest(), lockOf(own)
 		return m, nil
 	}
 }
