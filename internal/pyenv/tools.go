@@ -125,7 +125,7 @@ func (c *Cache) uvFlags() []string {
 // again tries a second time what may go away by itself.
 func (c *Cache) again(ctx context.Context, log func(string), try func() error) error {
 	err := try()
-	if e, ok := err.(*InstallError); ok && e.Retry && ctx.Err() == nil {
+	if e, ok := err.(*InstallError); ok && e.again && ctx.Err() == nil {
 		log("Installation failed on try 1/2: " + err.Error())
 		log("Retrying ...")
 		err = try()
