@@ -157,7 +157,7 @@ func wires(list []pyenv.Cached) []yardapi.Environment {
 	return out
 }
 
-var kindNames = map[string]string{"packages": "package", "runtime": "runtime", "base": "dependencies", "top": "program"}
+var kindNames = map[string]string{"packages": "package", "build": "build tools", "runtime": "runtime", "base": "dependencies", "top": "program"}
 
 func wire(l pyenv.Cached) yardapi.Environment {
 	return yardapi.Environment{Key: l.Key, Kind: kindNames[l.Kind], Python: l.Python, Runtime: l.Runtime, Size: l.Bytes, Built: l.Built.UTC(), Used: l.Used.UTC(), InUse: l.InUse,

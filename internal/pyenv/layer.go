@@ -92,7 +92,7 @@ func (c *Cache) finish(dir string, marker any) error {
 		return diskError("finish the environment", err)
 	}
 	sync := syncTree
-	if kind := filepath.Base(filepath.Dir(dir)); kind == "base" || kind == "runtime" {
+	if kind := filepath.Base(filepath.Dir(dir)); kind == "base" || kind == "runtime" || kind == "build" {
 		sync = syncAll
 	}
 	if err := sync(dir); err != nil {

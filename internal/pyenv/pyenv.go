@@ -9,6 +9,7 @@
 // package on unchanged dependencies installs one small wheel.
 //
 //	packages/KEY  a wheel: given, or built once from a source archive
+//	build/KEY     the tools that packages with nothing but a setup.py are built with
 //	runtime/KEY   a runtime version's packages: interpreter, lock, index, installer
 //	base/KEY      dependencies: interpreter, runtime, requirements, index, installer
 //	top/KEY       the base below and the packages' digests, in order
@@ -35,7 +36,7 @@ import (
 )
 
 // kinds are the folders of layers.
-var kinds = []string{"packages", "runtime", "base", "top"}
+var kinds = []string{"packages", "build", "runtime", "base", "top"}
 
 // Options say how a cache finds and installs things. The zero value works.
 type Options struct {
