@@ -164,18 +164,17 @@ func wire(l pyenv.Cached) yardapi.Environment {
 		Installer: l.Installer, Requires: l.Requires, Lock: l.Lock, Packages: l.Packages, Below: l.Below, Path: l.Path}
 }
 
-// keepSmall keeps the environments within a size. It looks after a build, not
-// at others.
-func (k *keeper) keepSmall(ctx context.Context, size int64, log *slog.Logger) error {
-	if size <= 0 {
-		<-ctx.Done()
-		return nil
-	}
-	every := time.NewTicker(10 * time.Minute)
+// tend makes environments durable and keeps them within a size, a while after
+// one was built.
+func (k *keeper) tend(ctx context.Context, size int64, log *slog.Logger) error {
+	every := time.NewTicker(time.Minute)
 	defer every.Stop()
-	for last := (time.Time{}); ; {
-		if changed := k.Changed(); changed.After(last) {
-			last = changed
+	for first := true; ; first = false {
+		n, err := k.Settle(ctx)
+		if err != nil {
+			log.Warn("making environments durable failed", "err", err)
+		}
+		if size > 0 && (first || n > 0) {
 			p, err := k.Cache.Prune(ctx, pyenv.Limits{Size: size})
 			if err != nil && ctx.Err() == nil {
 				log.Warn("removing unused environments failed", "err", err)

@@ -166,7 +166,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		}},
 		lifecycle.Part{Name: "environments", Run: func(ctx context.Context, up func()) error {
 			up()
-			return (&keeper{Cache: pythons}).keepSmall(ctx, s.EnvironmentsSize, log)
+			return (&keeper{Cache: pythons}).tend(ctx, s.EnvironmentsSize, log)
 		}},
 		lifecycle.Part{Name: "sweep", Run: func(ctx context.Context, up func()) error {
 			up()

@@ -50,17 +50,6 @@ func (c *Cache) List() ([]Cached, error) {
 	return list, nil
 }
 
-// Changed is when a layer was last built or removed.
-func (c *Cache) Changed() time.Time {
-	var last time.Time
-	for _, kind := range kinds {
-		if info, err := os.Stat(filepath.Join(c.dir, kind)); err == nil && info.ModTime().After(last) {
-			last = info.ModTime()
-		}
-	}
-	return last
-}
-
 // Inspect finds the layers whose key, or "kind/key", begins with a text. None
 // is fault.NotFound, several are fault.Invalid.
 func (c *Cache) Inspect(text string) (Cached, error) {
@@ -90,7 +79,7 @@ func (c *Cache) read(kind, key string) (Cached, bool) {
 	if err != nil {
 		return Cached{}, false
 	}
-	b, err := os.ReadFile(filepath.Join(dir, complete))
+	b, _, err := readMarker(dir)
 	if err != nil {
 		return Cached{}, false
 	}

@@ -37,7 +37,7 @@ func (c *Cache) layer(ctx context.Context, kind, key string, m any, build builde
 		if err != nil {
 			return nil, false, err
 		}
-		b, err := os.ReadFile(filepath.Join(dir, complete))
+		b, _, err := readMarker(dir)
 		if err == nil && json.Unmarshal(b, m) == nil {
 			now := time.Now()
 			_ = os.Chtimes(lockPath, now, now) // when it was last used, for who makes room
@@ -79,7 +79,7 @@ func (c *Cache) buildLayer(ctx context.Context, dir, lockPath string, build buil
 	return err
 }
 
-// finish makes a layer durable and then there.
+// finish makes a layer count.
 func (c *Cache) finish(dir string, marker any) error {
 	if err := os.RemoveAll(filepath.Join(dir, "tmp")); err != nil {
 		return diskError("remove temporary files", err)
@@ -91,25 +91,15 @@ func (c *Cache) finish(dir string, marker any) error {
 	if err := writeSize(dir); err != nil {
 		return diskError("finish the environment", err)
 	}
-	sync := syncTree
-	if kind := filepath.Base(filepath.Dir(dir)); kind == "base" || kind == "runtime" || kind == "build" {
-		sync = syncAll
-	}
-	if err := sync(dir); err != nil {
-		return diskError("make the environment durable", err)
-	}
-	if err := syncPath(filepath.Dir(dir)); err != nil {
-		return diskError("make the environment durable", err)
-	}
-	if err := writeFile(filepath.Join(dir, complete), b); err != nil {
+	if err := writeMarker(dir, b); err != nil {
 		return diskError("finish the environment", err)
 	}
 	return nil
 }
 
 func finished(dir string) bool {
-	b, err := os.ReadFile(filepath.Join(dir, complete))
-	return err == nil && json.Valid(b)
+	_, _, err := readMarker(dir)
+	return err == nil
 }
 
 // removeLeftovers removes what builders that were killed left. A folder whose
