@@ -113,22 +113,27 @@ func (c *Cache) lockPath(kind, key string) string {
 	return filepath.Join(c.dir, "locks", kind+"-"+key)
 }
 
-// sizeFile is beside complete: how many bytes the layer's files have.
+// sizeFile is beside complete: how many bytes the layer's files have. It is
+// written when there is time, by Settle.
 const sizeFile = "size"
 
 func writeSize(dir string) error {
-	var n int64
-	for _, f := range files(dir) {
-		n += f.size
-	}
-	return os.WriteFile(filepath.Join(dir, sizeFile), []byte(fmt.Sprint(n)), 0o644)
+	return os.WriteFile(filepath.Join(dir, sizeFile), []byte(fmt.Sprint(sizeOf(dir))), 0o644)
 }
 
 func readSize(dir string) int64 {
 	b, err := os.ReadFile(filepath.Join(dir, sizeFile))
-	if err != nil {
-		return 0 // of a build before sizes were kept
+	n, bad := strconv.ParseInt(string(b), 10, 64)
+	if err != nil || bad != nil {
+		return sizeOf(dir)
 	}
-	n, _ := strconv.ParseInt(string(b), 10, 64)
+	return n
+}
+
+func sizeOf(dir string) int64 {
+	var n int64
+	for _, f := range files(dir) {
+		n += f.size
+	}
 	return n
 }

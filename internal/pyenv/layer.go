@@ -88,9 +88,6 @@ func (c *Cache) finish(dir string, marker any) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSize(dir); err != nil {
-		return diskError("finish the environment", err)
-	}
 	if err := writeMarker(dir, b); err != nil {
 		return diskError("finish the environment", err)
 	}

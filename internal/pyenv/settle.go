@@ -93,7 +93,7 @@ func (c *Cache) settle(kind, key string) error {
 	if err != nil || settled {
 		return nil
 	}
-	if err := writeFile(filepath.Join(dir, complete), b); err != nil {
+	if err := errors.Join(writeSize(dir), writeFile(filepath.Join(dir, complete), b)); err != nil {
 		return diskError("make the environments durable", err)
 	}
 	return nil
