@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/trainyard/trainyard/internal/config"
 	"github.com/trainyard/trainyard/internal/pyenv"
@@ -18,26 +18,22 @@ import (
 func environments(s config.Settings, environ []string, log *slog.Logger) pyenv.Options {
 	home, _ := os.UserHomeDir()
 	return pyenv.Options{Installer: s.Installer, UV: s.UV, Index: pyenv.IndexFrom(environ, home), Pythons: s.Pythons, Environ: environ,
-		Runtimes: runtimes.Catalogue{Dir: filepath.Join(s.DataDir, "runtimes.d"), Default: s.DefaultRuntime}, Log: log}
+		Runtimes: runtimes.Catalogue{Dir: filepath.Join(s.DataDir, "runtimes.d"), Default: s.DefaultRuntime}, Fetch: s.FetchPythons, Log: log}
 }
 
 // forAgents are those of the settings that agents need, as a task carries them.
 func forAgents(s config.Settings) map[string]string {
-	return map[string]string{"installer": s.Installer, "uv": s.UV, "pythons": join(s.Pythons), "defaultRuntime": s.DefaultRuntime}
+	return map[string]string{"installer": s.Installer, "uv": s.UV, "pythons": join(s.Pythons), "defaultRuntime": s.DefaultRuntime, "fetchPythons": strconv.FormatBool(s.FetchPythons)}
 }
 
 // ofAgent reads what forAgents wrote.
 func ofAgent(m map[string]string, dataDir string) config.Settings {
-	return config.Settings{Installer: m["installer"], UV: m["uv"], Pythons: split(m["pythons"]), DefaultRuntime: m["defaultRuntime"], DataDir: dataDir}
+	return config.Settings{Installer: m["installer"], UV: m["uv"], Pythons: split(m["pythons"]), DefaultRuntime: m["defaultRuntime"], FetchPythons: m["fetchPythons"] == "true", DataDir: dataDir}
 }
 
 // checkRuntime says whether a job may ask for a runtime version and a Python.
 func checkRuntime(c *pyenv.Cache, runtime, python string) ([]string, error) {
-	var have []string
-	for _, i := range c.Interpreters(context.Background()) {
-		have = append(have, i.Version)
-	}
-	choice, err := c.Runtimes().Choose(runtimes.Ask{Runtime: runtime, Python: python, Now: time.Now()}, have)
+	choice, err := c.Choose(context.Background(), runtime, python)
 	return choice.Warnings, err
 }
 

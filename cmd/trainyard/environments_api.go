@@ -109,7 +109,7 @@ func (k *keeper) wire(r *runtimes.Runtime, have []string, built map[string]bool)
 			w.Main = append(w.Main, name+" "+p.Version)
 		}
 	}
-	if _, err := (runtimes.Catalogue{Dir: k.Cache.Runtimes().Dir}).Choose(runtimes.Ask{Runtime: r.Version, Now: now}, have); err != nil && !r.Ends.Passed(now) {
+	if _, err := (runtimes.Catalogue{Dir: k.Cache.Runtimes().Dir}).Choose(runtimes.Ask{Runtime: r.Version, Now: now, Fetch: k.Fetches()}, have); err != nil && !r.Ends.Passed(now) {
 		w.State = "no Python"
 	} else if r.Bare() || built[r.Digest()] {
 		w.State = "ready"

@@ -53,6 +53,7 @@ var keys = []key{
 	level("log-level", "info", "least severe line that the server logs: debug, info, warn, error", func(s *Settings) *slog.Level { return &s.LogLevel }),
 	text("installer", "auto", "what installs packages: auto, uv or pip", oneOf("auto", "uv", "pip"), func(s *Settings) *string { return &s.Installer }),
 	text("uv", "", "path of the uv executable; empty to find or fetch one", nil, func(s *Settings) *string { return &s.UV }),
+	boolean("fetch-pythons", "have uv fetch a Python that a job asks for and that is not on the machine", func(s *Settings) *bool { return &s.FetchPythons }),
 	text("default-runtime", "", "runtime version of jobs that name none; empty for the newest Python, without packages", nil, func(s *Settings) *string { return &s.DefaultRuntime }),
 	size("environments-size", "50GiB", "disk space that Python environments may take, as in 50GiB; those used longest ago go first; 0 for no limit", func(s *Settings) *int64 { return &s.EnvironmentsSize }),
 	list("pythons", "", "Python interpreters to use besides those found, by path", func(s *Settings) *[]string { return &s.Pythons }),

@@ -34,6 +34,8 @@ type Settings struct {
 	DefaultBucket   string
 	LogLevel        slog.Level
 	Installer       string // "auto", "uv" or "pip"
+	// FetchPythons lets a Python that a job asks for be fetched.
+	FetchPythons bool
 	// DefaultRuntime is the runtime version of jobs that name none.
 	DefaultRuntime string
 	// EnvironmentsSize is the disk space that environments may take; 0 is no limit.

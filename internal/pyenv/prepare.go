@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/runtimes"
@@ -23,7 +22,7 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 	if log == nil {
 		log = func(string) {}
 	}
-	python, rt, notes, err := c.choose(ctx, r)
+	python, rt, notes, err := c.choose(ctx, r, log)
 	if err != nil {
 		return Env{}, err
 	}
@@ -93,6 +92,9 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 			return Env{}, err
 		}
 	}
+	if r.Runtime == "" && r.Python == "" && rt == nil {
+		notes = append(notes, "The job names no runtime version: it gets Python "+python.Version+" and what its packages require.")
+	}
 	env.Notes = append(append(notes, p.notes...), base.Notes...)
 	env.Made = Made{Python: python.Version, Runtime: p.runtime, Packages: wholeLock(below.Lock, base.Lock, p.top)}
 	env.BinDir = binDir(last.dir)
@@ -118,13 +120,16 @@ type layerMarker struct {
 
 // choose picks the interpreter and the runtime version, nil where there is none
 // or it brings no packages.
-func (c *Cache) choose(ctx context.Context, r Request) (Interpreter, *runtimes.Runtime, []string, error) {
-	found := c.Interpreters(ctx)
-	var have []string
-	for _, i := range found {
-		have = append(have, i.Version)
+func (c *Cache) choose(ctx context.Context, r Request, log func(string)) (Interpreter, *runtimes.Runtime, []string, error) {
+	choice, found, err := c.chooseFrom(ctx, r.Runtime, r.Python)
+	if err == nil && choice.Fetch != "" {
+		if err = c.fetchPython(ctx, choice.Fetch, log); err == nil {
+			choice, found, err = c.chooseFrom(ctx, r.Runtime, r.Python)
+		}
+		if err == nil && choice.Fetch != "" {
+			err = fault.Errorf(fault.Precondition, "Python %s was fetched and is not found", choice.Fetch)
+		}
 	}
-	choice, err := c.o.Runtimes.Choose(runtimes.Ask{Runtime: r.Runtime, Python: r.Python, Now: time.Now()}, have)
 	if err != nil {
 		return Interpreter{}, nil, nil, err
 	}

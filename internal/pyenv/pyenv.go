@@ -30,6 +30,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/runtimes"
@@ -46,6 +47,7 @@ type Options struct {
 	Pythons   []string // interpreters, or folders of them, that come before all found
 	Environ   []string // of the installers, and for finding interpreters: PATH, HOME and so on
 	Runtimes  runtimes.Catalogue
+	Fetch     bool // a Python that is asked for and not there is fetched
 	Log       *slog.Logger
 }
 
@@ -84,11 +86,30 @@ func Open(dir string, o Options) (*Cache, error) {
 
 // Interpreters are the Pythons that jobs can have.
 func (c *Cache) Interpreters(ctx context.Context) []Interpreter {
-	return Find(ctx, Search{Pythons: c.o.Pythons, Environ: c.o.Environ, Memory: filepath.Join(c.dir, "pythons.json")})
+	return Find(ctx, Search{Pythons: c.o.Pythons, Fetched: c.fetchedPythons(), Environ: c.o.Environ, Memory: filepath.Join(c.dir, "pythons.json")})
 }
 
 // Runtimes are the versions that jobs may ask for.
 func (c *Cache) Runtimes() runtimes.Catalogue { return c.o.Runtimes }
+
+// Fetches reports whether a Python that is not there is fetched.
+func (c *Cache) Fetches() bool { return c.o.Fetch }
+
+// Choose says what a job gets, or why it cannot have what it asks for.
+func (c *Cache) Choose(ctx context.Context, runtime, python string) (runtimes.Choice, error) {
+	choice, _, err := c.chooseFrom(ctx, runtime, python)
+	return choice, err
+}
+
+func (c *Cache) chooseFrom(ctx context.Context, runtime, python string) (runtimes.Choice, []Interpreter, error) {
+	found := c.Interpreters(ctx)
+	var have []string
+	for _, i := range found {
+		have = append(have, i.Version)
+	}
+	choice, err := c.o.Runtimes.Choose(runtimes.Ask{Runtime: runtime, Python: python, Now: time.Now(), Fetch: c.o.Fetch}, have)
+	return choice, found, err
+}
 
 // Request is what a program needs.
 type Request struct {

@@ -14,11 +14,14 @@ import (
 type Ask struct {
 	Runtime, Python string
 	Now             time.Time
+	// Fetch says that a Python that is not there can be fetched.
+	Fetch bool
 }
 
 // Choice is what a job gets.
 type Choice struct {
 	Python   string   // one of the versions that were there, whole: "3.11.7"
+	Fetch    string   // instead of Python: the line, or version, that is to be fetched first
 	Runtime  *Runtime // nil: no version, no packages of its own
 	Warnings []string // for who submits
 }
@@ -42,6 +45,9 @@ func (c Catalogue) Choose(a Ask, have []string) (Choice, error) {
 		return c.chooseRuntime(a, found)
 	}
 	if a.Python == "" {
+		if a.Fetch && len(found) == 0 {
+			return Choice{Fetch: NewestPython}, nil
+		}
 		return newest(found)
 	}
 	want, ok := parse(a.Python)
@@ -50,6 +56,9 @@ func (c Catalogue) Choose(a Ask, have []string) (Choice, error) {
 			if v.begins(want) && (len(want) > 1 || !v.newer(newestServed())) {
 				return Choice{Python: v.String()}, nil
 			}
+		}
+		if a.Fetch && len(want) > 1 && !oldestServed().newer(want) {
+			return Choice{Fetch: a.Python}, nil
 		}
 	}
 	return Choice{}, refuse("python_version", fmt.Sprintf("Python version '%s' is not on this machine; %s", a.Python, there(found)),
@@ -93,6 +102,9 @@ func (c Catalogue) chooseRuntime(a Ask, found []version) (Choice, error) {
 				return choice, nil
 			}
 		}
+	}
+	if a.Fetch {
+		return Choice{Fetch: lines[0], Runtime: r}, nil
 	}
 	return Choice{}, refuse("runtime_version", sentence+fmt.Sprintf(". It needs Python %s, which is not on this machine; %s", strings.Join(lines, " or "), there(found)),
 		howToGet(lines[0])+", or leave the runtime version out to get the newest Python there is")

@@ -34,7 +34,7 @@ func TestCheckChoosesThePython(t *testing.T) {
 		{name: "a Python as a runtime", runtime: "python3.10", have: all, want: "3.10.13"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Catalogue.Choose(Catalogue{}, Ask{tt.runtime, tt.python, now}, tt.have)
+			got, err := Catalogue.Choose(Catalogue{}, Ask{Runtime: tt.runtime, Python: tt.python, Now: now}, tt.have)
 			if err != nil || got.Python != tt.want || (got.Runtime != nil) != (tt.runtime != "") || got.Runtime != nil && got.Runtime.Version != tt.runtime {
 				t.Fatalf("Check(%q, %q) = %+v, %v; want Python %s", tt.runtime, tt.python, got, err, tt.want)
 			}
@@ -61,7 +61,7 @@ func TestCheckRefusesWithWhatIsThere(t *testing.T) {
 		{"not a version", "", "three", "python_version", "'three'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Catalogue{}.Choose(Ask{tt.runtime, tt.python, now}, have)
+			_, err := Catalogue{}.Choose(Ask{Runtime: tt.runtime, Python: tt.python, Now: now}, have)
 			e, ok := err.(*fault.Error)
 			if !ok || e.Kind != fault.Invalid || len(e.Violations) != 1 || e.Violations[0].Field != tt.field || !strings.Contains(e.Msg, tt.text) || e.Hint == "" {
 				t.Errorf("Check(%q, %q) = %#v; want %s with %q", tt.runtime, tt.python, err, tt.field, tt.text)
@@ -70,6 +70,25 @@ func TestCheckRefusesWithWhatIsThere(t *testing.T) {
 	}
 	if _, err := (Catalogue{}).Choose(Ask{}, nil); !fault.Is(err, fault.Precondition) {
 		t.Errorf("Check without any Python = %v, want precondition", err)
+	}
+}
+
+func TestAPythonThatIsNotThereIsFetchedWhereThatIsAllowed(t *testing.T) {
+	for _, tt := range []struct{ runtime, python, want, fetch string }{
+		{"2.11", "", "", "3.7"},
+		{"", "3.9", "", "3.9"},
+		{"", "3.11", "3.11.7", ""},
+		{"2026.11-tf2", "3.13", "", "3.13"},
+	} {
+		got, err := Catalogue{}.Choose(Ask{Runtime: tt.runtime, Python: tt.python, Now: now, Fetch: true}, []string{"3.11.7"})
+		if err != nil || got.Python != tt.want || got.Fetch != tt.fetch {
+			t.Errorf("Choose(%q, %q) = %+v, %v; want %+v", tt.runtime, tt.python, got, err, tt)
+		}
+	}
+	for _, python := range []string{"2.7", "3.5", "3", "nonsense"} {
+		if got, err := (Catalogue{}).Choose(Ask{Python: python, Now: now, Fetch: true}, []string{"3.14.1"}); err == nil {
+			t.Errorf("Python %s: %+v, want it refused", python, got)
+		}
 	}
 }
 
@@ -133,7 +152,7 @@ func TestASitesOwnFiles(t *testing.T) {
 		{"", "", "3.11.7", "house", "this server's default, house"},
 		{"", "3.7", "3.7.16", "", ""}, // the default has no such Python
 	} {
-		got, err := c.Choose(Ask{tt.ask, tt.python, now}, have)
+		got, err := c.Choose(Ask{Runtime: tt.ask, Python: tt.python, Now: now}, have)
 		name := ""
 		if got.Runtime != nil {
 			name = got.Runtime.Version
@@ -142,7 +161,7 @@ func TestASitesOwnFiles(t *testing.T) {
 			t.Errorf("Choose(%q, %q) = %+v, %v; want %+v", tt.ask, tt.python, got, err, tt)
 		}
 	}
-	if _, err := c.Choose(Ask{"old", "", now}, have); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "ended on 2026-11-24") {
+	if _, err := c.Choose(Ask{Runtime: "old", Now: now}, have); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "ended on 2026-11-24") {
 		t.Errorf("a version that has ended: %v", err)
 	}
 	for text, want := range map[string]string{
@@ -182,7 +201,7 @@ func FuzzCheckNeverPanics(f *testing.F) {
 	f.Add("2.11", "3.7", "3.7.16")
 	f.Add("", "3", "3.14.0")
 	f.Fuzz(func(t *testing.T, runtime, python, have string) {
-		if c, err := Catalogue.Choose(Catalogue{}, Ask{runtime, python, now}, []string{have}); err == nil && c.Python != have {
+		if c, err := Catalogue.Choose(Catalogue{}, Ask{Runtime: runtime, Python: python, Now: now}, []string{have}); err == nil && c.Python != have {
 			t.Errorf("Check(%q, %q, %q) chose %q", runtime, python, have, c.Python)
 		}
 	})

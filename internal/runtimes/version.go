@@ -43,6 +43,11 @@ func newestServed() version {
 	return v
 }
 
+func oldestServed() version {
+	v, _ := parse(OldestPython)
+	return v
+}
+
 // begins reports whether v is of the line that p names: 3.11.7 begins with 3.11.
 func (v version) begins(p version) bool {
 	return len(v) >= len(p) && slices.Equal(v[:len(p)], p)
