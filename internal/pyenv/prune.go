@@ -66,7 +66,7 @@ func (c *Cache) Prune(ctx context.Context, lim Limits) (Pruned, error) {
 		}
 	}
 	p.Left = diskUse(c.dir)
-	p.Freed = before - p.Left
+	p.Freed = max(0, before-p.Left) // others may have built meanwhile
 	return p, nil
 }
 
