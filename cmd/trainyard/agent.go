@@ -11,11 +11,8 @@ import (
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/agent"
-	"github.com/trainyard/trainyard/internal/config"
 	"github.com/trainyard/trainyard/internal/fault"
-	"github.com/trainyard/trainyard/internal/mlv1"
 	"github.com/trainyard/trainyard/internal/pyenv"
-	"github.com/trainyard/trainyard/internal/runtimes"
 )
 
 // runAgent is `trainyard agent --dir DIR --data-dir D`.
@@ -40,8 +37,7 @@ func runAgent(ctx context.Context, args []string) error {
 	return agent.Run(ctx, dir, agent.Options{
 		DataDir: data, Binary: binary, Environ: os.Environ(), Log: log,
 		Environments: func(settings map[string]string, dataDir string) (agent.Environments, error) {
-			s := config.Settings{Installer: settings["installer"], UV: settings["uv"], Pythons: split(settings["pythons"])}
-			cache, err := pyenv.Open(filepath.Join(dataDir, "environments"), environments(s, os.Environ(), log))
+			cache, err := pyenv.Open(filepath.Join(dataDir, "environments"), environments(ofAgent(settings, dataDir), os.Environ(), log))
 			return prepared{cache}, err
 		},
 	})
@@ -63,18 +59,5 @@ func (p prepared) Prepare(ctx context.Context, r agent.EnvRequest, log func(stri
 		}
 		return agent.Env{}, &agent.StepError{Step: step, Code: e.Code, Tail: strings.Split(strings.TrimRight(e.Output, "\n"), "\n"), Err: err}
 	}
-	return agent.Env(env), err
-}
-
-// checkRuntime says whether a job may ask for a runtime version and a Python.
-func checkRuntime(c *pyenv.Cache, runtime, python string) (mlv1.Runtime, error) {
-	var have []string
-	for _, i := range c.Interpreters(context.Background()) {
-		have = append(have, i.Version)
-	}
-	choice, err := runtimes.Check(runtime, python, have)
-	if err != nil {
-		return mlv1.Runtime{}, err
-	}
-	return mlv1.Runtime{Python: choice.Line(), Notes: choice.Notes, Warnings: choice.Warnings}, nil
+	return agent.Env{Python: env.Python, BinDir: env.BinDir, Vars: env.Vars, Cached: env.Cached, Made: agent.Made(env.Made), Notes: env.Notes, Release: env.Release}, err
 }

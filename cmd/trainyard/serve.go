@@ -56,6 +56,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "data directory %s: %w", s.DataDir, err)
 	}
+	s.DataDir = dir
 	unlock, err := lockData(ctx, dir)
 	if err != nil {
 		return err
@@ -84,6 +85,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
+	if err := pythons.Runtimes().CheckDir(); err != nil {
+		return err
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
@@ -96,7 +100,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	processes, err := process.New(process.Options{
 		DataDir: dir, Binary: binary, Token: tokens.Of, JobMemory: s.JobMemory,
 		StorageProxy: s.StorageProxy, PrivateTmp: s.PrivateTmp,
-		Environments: map[string]string{"installer": s.Installer, "uv": s.UV, "pythons": join(s.Pythons)}, Log: log,
+		Environments: forAgents(s), Log: log,
 	})
 	if err != nil {
 		return err
@@ -147,7 +151,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
-			Waiting: func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
+			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
+			Environments: &keeper{Cache: pythons},
+			Made:         func(j job.Job) ([]byte, error) { return made(dir, j) },
 		}),
 		Token: token,
 		Admit: func(ctx context.Context, token string) (context.Context, bool, error) {
@@ -176,6 +182,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 				ready(endpoint)
 				up()
 			})
+		}},
+		lifecycle.Part{Name: "environments", Run: func(ctx context.Context, up func()) error {
+			up()
+			return (&keeper{Cache: pythons}).tend(ctx, s.EnvironmentsSize, log)
 		}},
 		lifecycle.Part{Name: "sweep", Run: func(ctx context.Context, up func()) error {
 			up()

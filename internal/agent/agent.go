@@ -193,6 +193,7 @@ func (a *agent) prepare(ctx context.Context, files []File) (Env, error) {
 	if err != nil {
 		return Env{}, err
 	}
+	a.keepMade(env.Made)
 	for _, n := range env.Notes {
 		a.book.say(logs.Info, n)
 	}

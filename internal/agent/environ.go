@@ -45,6 +45,13 @@ func (a *agent) environ(env Env, tmp string) []string {
 	if env.BinDir != "" {
 		path = append([]string{env.BinDir}, path...)
 	}
+	pythonPath := a.dir.file("site")
+	if env.Made.Runtime != "" { // there is a pip, and programs of that time call it
+		prefix := a.dir.file("home/.local")
+		path = append([]string{prefix + "/bin"}, path...)
+		pythonPath += ":" + prefix + "/lib/python" + line(env.Made.Python) + "/site-packages"
+		vars["PIP_PREFIX"], vars["PIP_DISABLE_PIP_VERSION_CHECK"] = prefix, "1"
+	}
 	cpus := runtime.NumCPU()
 	if n := int(r.Need.CPUs); n > 0 && n < cpus {
 		cpus = n
@@ -57,7 +64,7 @@ func (a *agent) environ(env Env, tmp string) []string {
 		"no_proxy":         noProxy,
 		"NO_PROXY":         noProxy,
 		"PYTHONUNBUFFERED": "1", // a line is in the log when it is printed
-		"PYTHONPATH":       a.dir.file("site"),
+		"PYTHONPATH":       pythonPath,
 
 		"TRAINYARD_LOG_PIPE":    a.dir.file("records"),
 		"TRAINYARD_ENDPOINT":    a.relay.URL(),
@@ -88,7 +95,7 @@ func (a *agent) environ(env Env, tmp string) []string {
 	maps.Copy(vars, env.Vars)
 	maps.Copy(vars, r.Env)
 	if env.Vars["PYTHONPATH"] != "" || r.Env["PYTHONPATH"] != "" {
-		vars["PYTHONPATH"] = a.dir.file("site") + ":" + vars["PYTHONPATH"]
+		vars["PYTHONPATH"] = pythonPath + ":" + vars["PYTHONPATH"]
 	}
 	vars[markName] = string(a.dir)
 	list := make([]string, 0, len(vars))
@@ -96,6 +103,12 @@ func (a *agent) environ(env Env, tmp string) []string {
 		list = append(list, k+"="+vars[k])
 	}
 	return list
+}
+
+// line is the line of a Python: "3.7" of "3.7.16".
+func line(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 // jobDir is the value of the --job-dir that the service puts last.

@@ -1,6 +1,11 @@
 package agent
 
-import "context"
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/trainyard/trainyard/internal/job"
+)
 
 // Environments makes Python environments. Another room does; the agent says
 // what it needs.
@@ -31,8 +36,34 @@ type Env struct {
 	BinDir  string            // of the programs that packages install; put first in PATH
 	Vars    map[string]string // that the program needs beyond these
 	Cached  bool              // nothing had to be built
+	Made    Made              // what it is made of
 	Notes   []string          // for the job's log
 	Release func()            // called when the program has ended; may be nil
+}
+
+// Made is what an environment is made of: enough to make it again.
+type Made struct {
+	Python   string   `json:"python"`            // "3.11.7"
+	Runtime  string   `json:"runtime,omitempty"` // runtime version
+	Packages []string `json:"packages"`          // "name==version", the given ones with their digests
+}
+
+// madeFile is beside a job's logs, where it stays when the run's folder goes.
+const madeFile = "environment.json"
+
+// MadeFile is where the agent of the job's first replica says what the
+// environment of its latest run was made of.
+func MadeFile(jobDir string) string { return filepath.Join(jobDir, madeFile) }
+
+// keepMade stores what the environment is made of with the job. All replicas
+// have the same.
+func (a *agent) keepMade(m Made) {
+	if r := a.task.Replica; r.Role != job.Master || r.Index != 0 {
+		return
+	}
+	if err := writeJSON(MadeFile(filepath.Dir(filepath.Dir(a.task.Spool))), m, false); err != nil {
+		a.Log.Warn("what the environment is made of is not kept", "err", err)
+	}
 }
 
 // StepError is why an environment could not be made.

@@ -45,7 +45,7 @@ var keys = []key{
 	on("storage-proxy", "serve gs:// in jobs to programs that have Google's hosts compiled in, such as TensorFlow", func(s *Settings) *bool { return &s.StorageProxy }),
 	on("private-tmp", "give each replica a /tmp of its own, where the kernel can", func(s *Settings) *bool { return &s.PrivateTmp }),
 	count("max-parallel-jobs", "jobs that may run at once; 0 for as many as fit the machine", func(s *Settings) *int { return &s.MaxParallelJobs }),
-	size("job-memory", "memory that one job may use, as in 4GiB; 0 for what its machine type says", func(s *Settings) *int64 { return &s.JobMemory }),
+	size("job-memory", "0", "memory that one job may use, as in 4GiB; 0 for what its machine type says", func(s *Settings) *int64 { return &s.JobMemory }),
 	duration("cancel-grace", "30s", "time between asking a cancelled program to end and killing it", func(s *Settings) *time.Duration { return &s.CancelGrace }),
 	duration("keep-failed", "24h", "how long the working directory of a failed job is kept", func(s *Settings) *time.Duration { return &s.KeepFailed }),
 	list("regions", strings.Join(defaultRegions, ","), "regions that jobs may name, the default first", func(s *Settings) *[]string { return &s.Regions }),
@@ -54,6 +54,9 @@ var keys = []key{
 	level("log-level", "info", "least severe line that the server logs: debug, info, warn, error", func(s *Settings) *slog.Level { return &s.LogLevel }),
 	text("installer", "auto", "what installs packages: auto, uv or pip", oneOf("auto", "uv", "pip"), func(s *Settings) *string { return &s.Installer }),
 	text("uv", "", "path of the uv executable; empty to find or fetch one", nil, func(s *Settings) *string { return &s.UV }),
+	boolean("fetch-pythons", "have uv fetch a Python that a job asks for and that is not on the machine", func(s *Settings) *bool { return &s.FetchPythons }),
+	text("default-runtime", "", "runtime version of jobs that name none; empty for the newest Python, without packages", nil, func(s *Settings) *string { return &s.DefaultRuntime }),
+	size("environments-size", "50GiB", "disk space that Python environments may take, as in 50GiB; those used longest ago go first; 0 for no limit", func(s *Settings) *int64 { return &s.EnvironmentsSize }),
 	list("pythons", "", "Python interpreters to use besides those found, by path", func(s *Settings) *[]string { return &s.Pythons }),
 }
 
@@ -140,8 +143,8 @@ func count(name, help string, field func(*Settings) *int) key {
 	}, func(s *Settings) string { return strconv.Itoa(*field(s)) }}
 }
 
-func size(name, help string, field func(*Settings) *int64) key {
-	return key{name, nil, "0", help, func(s *Settings, t string) error {
+func size(name, def, help string, field func(*Settings) *int64) key {
+	return key{name, nil, def, help, func(s *Settings, t string) error {
 		v, err := ParseSize(t)
 		if err != nil {
 			return err

@@ -35,8 +35,14 @@ type Settings struct {
 	Buckets         []string // NAME=PLACE: buckets that are kept in a cloud
 	LogLevel        slog.Level
 	Installer       string // "auto", "uv" or "pip"
-	UV              string // path of a uv executable; empty: found or fetched
-	Pythons         []string
+	// FetchPythons lets a Python that a job asks for be fetched.
+	FetchPythons bool
+	// DefaultRuntime is the runtime version of jobs that name none.
+	DefaultRuntime string
+	// EnvironmentsSize is the disk space that environments may take; 0 is no limit.
+	EnvironmentsSize int64
+	UV               string // path of a uv executable; empty: found or fetched
+	Pythons          []string
 
 	// Embedded says that a command line started this server in the background.
 	Embedded bool

@@ -1,6 +1,7 @@
 package mlv1
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -178,7 +179,7 @@ func (c *checker) versions(s *job.Spec) {
 		return
 	}
 	refusal := fmt.Sprintf("The specified runtime version '%s' with the Python version '%s' is not supported or is deprecated.  Please specify a different runtime version.", s.RuntimeVersion, s.PythonVersion)
-	if s.RuntimeVersion != "" && !runtimeOK {
+	if c.rules.Runtime == nil && s.RuntimeVersion != "" && !runtimeOK {
 		c.wrong("runtime_version", "%s A runtime version is of the form MAJOR.MINOR, such as '2.11'.", refusal)
 		return
 	}
@@ -197,9 +198,8 @@ func (c *checker) versions(s *job.Spec) {
 	case err != nil:
 		c.refused("runtime_version", fmt.Errorf("%s %w", refusal, err))
 	}
-	if s.PythonVersion == "" {
-		s.PythonVersion = got.Python // a later attempt gets the same
-	}
+	// A later attempt gets the same, whatever the server's defaults are then.
+	s.RuntimeVersion, s.PythonVersion = cmp.Or(s.RuntimeVersion, got.Version), cmp.Or(s.PythonVersion, got.Python)
 	c.notes, c.warnings = append(c.notes, got.Notes...), append(c.warnings, got.Warnings...)
 }
 

@@ -29,6 +29,7 @@ type Rules struct {
 // Runtime is what a job with a runtime version, a Python version, both or
 // neither gets.
 type Runtime struct {
+	Version         string   // of the runtime; empty where the job gets none
 	Python          string   // MAJOR.MINOR; empty where that is not known yet
 	Notes, Warnings []string // for the user
 }

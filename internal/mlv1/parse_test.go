@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 var rules = mlv1.Rules{
 	Regions: []string{"us-central1", "asia-east1"},
 	Runtime: func(runtime, _ string) (mlv1.Runtime, error) {
-		if runtime == "1.9" {
+		if runtime == "1.9" || runtime == "latest" {
 			return mlv1.Runtime{}, fault.Errorf(fault.Invalid, "There are 1.15 and 2.11.").WithHint("leave it out")
 		}
 		if runtime == "1.15" {

@@ -55,8 +55,11 @@ func RenderDoc(j job.Job) Doc {
 			d[name] = Timestamp(t)
 		}
 	}
-	if in, ok := d["trainingInput"].(Doc); ok && j.PythonVersion != "" {
-		in["pythonVersion"] = j.PythonVersion // also where the service chose it
+	if in, ok := d["trainingInput"].(Doc); ok && j.PythonVersion != "" { // also where the service chose them
+		in["pythonVersion"] = j.PythonVersion
+		if j.RuntimeVersion != "" {
+			in["runtimeVersion"] = j.RuntimeVersion
+		}
 	}
 	if j.Error != "" {
 		d["errorMessage"] = j.Error

@@ -3,6 +3,7 @@ package pyenv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,19 +11,36 @@ import (
 	"strings"
 )
 
-// baseBuilder installs what the packages require.
-func (c *Cache) baseBuilder(t *tools, p plan, log func(string)) builder {
+// baseBuilder installs what the packages require, beyond a runtime whose
+// layer and lock are given.
+func (c *Cache) baseBuilder(t *tools, p plan, runtime string, kept []string, log func(string)) builder {
 	return func(ctx context.Context, dir string, l *lock) (any, error) {
 		if err := t.venv(ctx, c, l, dir, log); err != nil {
 			return nil, err
 		}
+		if runtime != "" {
+			if err := seePackages(dir, runtime, t.python.Version); err != nil {
+				return nil, diskError("join the environment's layers", err)
+			}
+		}
 		if len(p.requires) > 0 {
 			log("Installing the dependencies: " + c.redact(strings.Join(p.requires, ", ")))
-			if err := t.install(ctx, c, l, dir, p, log); err != nil {
+			if err := t.install(ctx, c, l, dir, p, kept, log); err != nil {
 				return nil, err
 			}
 		}
 		m := t.marker()
+		own, err := installed(sitePackages(dir, t.python.Version))
+		if err != nil {
+			return nil, diskError("read what was installed", err)
+		}
+		m.Lock = lockOf(own)
+		if runtime != "" {
+			m.Base, m.Notes = layerName(runtime), p.replacements(own, kept)
+			if err := adoptPrograms(dir, runtime); err != nil {
+				return nil, diskError("join the environment's layers", err)
+			}
+		}
 		for _, r := range p.requires {
 			m.Requires = append(m.Requires, redactURLs(r))
 		}
@@ -38,14 +56,14 @@ func (c *Cache) topBuilder(t *tools, base string, dists []dist, log func(string)
 			return nil, err
 		}
 		m := t.marker()
-		m.Base = filepath.Base(base)
+		m.Base = layerName(base)
 		for _, d := range dists {
 			if err := t.put(ctx, c, l, dir, d, log); err != nil {
 				return nil, err
 			}
 			m.Packages = append(m.Packages, d.Title()+" "+d.digest)
 		}
-		if err := seeBase(dir, base, t.python.Version); err != nil {
+		if err := errors.Join(seePackages(dir, base, t.python.Version), adoptPrograms(dir, base)); err != nil {
 			return nil, diskError("join the environment's layers", err)
 		}
 		return m, nil
@@ -56,14 +74,20 @@ func (t *tools) marker() layerMarker {
 	return layerMarker{Python: t.python.Path, Version: t.python.Version, Installer: t.kind + " " + t.version}
 }
 
-// seeBase makes the base's packages importable from the top, behind the top's
-// own, and its programs run with the top's interpreter.
-func seeBase(top, base, version string) error {
+// layerName is how one layer's marker names another.
+func layerName(dir string) string { return filepath.Base(filepath.Dir(dir)) + "/" + filepath.Base(dir) }
+
+// seePackages makes a layer's packages importable from the one above it, behind
+// that one's own.
+func seePackages(top, base, version string) error {
 	line := "import site; site.addsitedir(" + strconv.Quote(sitePackages(base, version)) + ")\n"
 	// The name sorts after any that a package brings: those come first.
-	if err := os.WriteFile(filepath.Join(sitePackages(top, version), "zz_trainyard_base.pth"), []byte(line), 0o644); err != nil {
-		return err
-	}
+	return os.WriteFile(filepath.Join(sitePackages(top, version), "zz_trainyard_base.pth"), []byte(line), 0o644)
+}
+
+// adoptPrograms makes a layer's programs run with the interpreter of the one
+// above it, which has its own ones already.
+func adoptPrograms(top, base string) error {
 	from, to := binDir(base), binDir(top)
 	entries, err := os.ReadDir(from)
 	if err != nil {

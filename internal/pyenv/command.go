@@ -66,7 +66,11 @@ func (c *Cache) environ() []string {
 	}
 	x := c.o.Index
 	set("UV_CACHE_DIR", filepath.Join(c.dir, "cache", "uv"))
-	set("UV_PYTHON_DOWNLOADS", "never")
+	downloads := "never"
+	if c.o.Fetch {
+		downloads = "manual" // only where we say so
+	}
+	set("UV_PYTHON_DOWNLOADS", downloads)
 	set("UV_NO_PROGRESS", "1")
 	set("UV_HTTP_TIMEOUT", cmp.Or(lookup(env, "PIP_DEFAULT_TIMEOUT"), "60"))
 	set("NO_COLOR", "1")

@@ -41,16 +41,6 @@ func writeFile(path string, b []byte) error {
 	return syncPath(filepath.Dir(path))
 }
 
-// syncTree makes a small folder durable, file by file.
-func syncTree(dir string) error {
-	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() && !d.IsDir() {
-			return err
-		}
-		return syncPath(path)
-	})
-}
-
 func syncPath(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

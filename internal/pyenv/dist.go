@@ -149,8 +149,11 @@ func (c *Cache) buildWheel(t *tools, f File, log func(string)) builder {
 			return nil, diskError("copy "+f.Name, err)
 		}
 		log("Building the package: " + f.Name)
-		if err := t.wheel(ctx, c, l, archive, out, log); err != nil {
-			return nil, err
+		quick := t.kind == "uv" && legacy(archive) && c.legacyWheel(ctx, t, l, archive, out) == nil
+		if !quick {
+			if err := t.wheel(ctx, c, l, archive, out, log); err != nil {
+				return nil, err
+			}
 		}
 		wheels, _ := filepath.Glob(filepath.Join(out, "*.whl"))
 		if len(wheels) != 1 {

@@ -19,6 +19,8 @@ type InstallError struct {
 	Output      string // the end of what the installer wrote, without secrets
 	Retry       bool   // the index was not reachable: it may be later
 	Err         error
+
+	again bool // not its fault for certain: worth a second try
 }
 
 func (e *InstallError) Error() string {
@@ -42,23 +44,30 @@ type reason struct {
 	hint string
 }
 
+// unreadable is how uv says that a wheel, of which it reads the end first, ended
+// too early.
+var unreadable = regexp.MustCompile(`(?i)has an invalid package format|The structure of .{1,80} was invalid|failed to read from zip file`)
+
 // reasons are tried in order: a build that fails because the disk is full is a
 // full disk.
 var reasons = []reason{
 	{regexp.MustCompile(`No space left on device|os error 28\b`), fault.Full, "the disk is full", "make room where the environments are, then submit again"},
 	{regexp.MustCompile(`(?s)status code:? (?:401|403)|\b(?:401|403) (?:Client Error|Unauthorized|Forbidden)|HTTP status client error \((?:401|403)`), fault.Denied,
 		"the package index refuses access", "check the user name and password in the index settings"},
-	{regexp.MustCompile(`(?i)error sending request|dns error|failed to lookup address|connection refused|connection reset|operation timed out|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|Max retries exceeded|temporary failure in name resolution|HTTP status server error|tls handshake|ProxyError`),
+	{regexp.MustCompile(`(?i)error sending request|dns error|failed to lookup address|connection refused|connection reset|operation timed out|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|Max retries exceeded|temporary failure in name resolution|error decoding response body|response body error|closed before message|before message length|HTTP status server error|tls handshake|ProxyError`),
 		fault.Unavailable, "the package index is not reachable", "check the network and the index settings, then submit again"},
+	{regexp.MustCompile(`(?i)hash mismatch|HashMismatch|DO NOT MATCH THE HASHES|hashes? .{0,40}do(?:es)? not match|No hash(?:es)? (?:was|were) found`), fault.Invalid, "a file in the package index has another digest than the locked one",
+		"let the index serve the original file; or put a runtime version of your own, without digests, into runtimes.d"},
 	{regexp.MustCompile(`(?i)network (?:was|is) disabled|network connectivity is disabled|--offline`), fault.Precondition, "it is not in the cache, and installing is set to be offline", ""},
 	{regexp.MustCompile(`requires (?:a different Python|Python|python)[^\n]*?((?:>|<|=|!|~)[^\s,;:)]*(?:,\s*(?:>|<|=|!|~)[^\s,;:)]*)*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
 	{regexp.MustCompile(`Requires-Python ((?:>|<|=|!|~)[^\s;]*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
 	{regexp.MustCompile(`(?i)is not (?:compatible|a supported wheel)|no wheels with a matching|no (?:source distribution or )?(?:matching|compatible) (?:platform|Python)|not a supported wheel on this platform`), fault.Invalid,
 		"there is none for this Python and platform", "require another version, or ask for another Python with pythonVersion"},
+	{unreadable, fault.Invalid, "it cannot be read whole from the package index: it is damaged there, or the connection was cut", "submit again; if it fails again, require another version"},
 	{regexp.MustCompile(`was not found in the package registry|was not found in the provided package locations|from versions: none`), fault.Invalid, "there is no such package in the index", "check its name; if it is your own, give its archive with --packages"},
 	{regexp.MustCompile(`there is no version of|only (?:the following versions|[\w.<>=\[\]-]+ (?:is|are)) available|No matching distribution found|only .{0,200}(?:is|are) available`), fault.Invalid, "there is no matching version in the index", "check the version that is required"},
 	{regexp.MustCompile(`(?i)ResolutionImpossible|conflicting dependencies|your requirements are unsatisfiable`), fault.Invalid, "the requirements contradict each other", "loosen one of the versions that are required"},
-	{regexp.MustCompile(`(?i)not a valid wheel|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file|invalid gzip header|invalid tar file|failed to read tar`), fault.Invalid, "the archive is damaged", "make it again"},
+	{regexp.MustCompile(`(?i)not a valid wheel|failed to extract archive|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file|invalid gzip header|invalid tar file|failed to read tar`), fault.Invalid, "the archive is damaged", "make it again"},
 	{regexp.MustCompile(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", "try it on your machine: pip wheel --no-deps ARCHIVE"},
 	{regexp.MustCompile(`(?i)failed to parse|invalid requirement|Couldn't parse requirement`), fault.Invalid, "a requirement cannot be read", "write it as in install_requires=['numpy>=1.20']"},
 }
@@ -81,6 +90,7 @@ func explain(step, text string, cause error) *InstallError {
 			say += ": " + said
 		}
 		e.Retry = r.kind == fault.Unavailable
+		e.again = e.Retry || r.find == unreadable
 		e.Err = &fault.Error{Kind: r.kind, Msg: say, Hint: r.hint, Err: cause}
 		return e
 	}
@@ -145,6 +155,10 @@ func asked(err error, p plan) error {
 		}
 		return s
 	}))), " ")
+	if why := p.contradiction(flat); why != "" && contradict.MatchString(flat) {
+		e.Err = &fault.Error{Kind: fault.Invalid, Msg: redactURLs(why), Hint: "change one of them so that one version is right for all", Err: e.Err}
+		return err
+	}
 	best, at := "", len(flat)
 	for _, text := range p.requires {
 		r, ok := parseRequirement(text)
@@ -164,6 +178,29 @@ func asked(err error, p plan) error {
 	e.Package = p.askedBy[best]
 	e.Requirement = redactURLs(e.Requirement)
 	return err
+}
+
+var contradict = regexp.MustCompile(`(?i)ResolutionImpossible|conflicting dependencies|requirements are unsatisfiable`)
+
+// contradiction says which given packages want different versions of a package
+// that an installer complains of.
+func (p plan) contradiction(complaint string) string {
+	for i, text := range p.requires {
+		r, ok := parseRequirement(text)
+		if !ok || findName(complaint, r.name) < 0 {
+			continue
+		}
+		var wishes []string
+		for _, other := range p.requires[i:] {
+			if o, ok := parseRequirement(other); ok && o.name == r.name {
+				wishes = append(wishes, strings.Join(p.askers[other], " and ")+" requires "+o.text)
+			}
+		}
+		if len(wishes) > 1 {
+			return strings.Join(wishes, ", and ") + ": no version of " + r.name + " is right for all"
+		}
+	}
+	return ""
 }
 
 // findName finds a project's name as a word of its own.

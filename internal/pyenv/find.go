@@ -20,12 +20,13 @@ import (
 type Interpreter struct {
 	Path    string // the resolved binary, never a shim
 	Version string // "3.11.7"
-	Source  string // "setting", "path", "pyenv", "uv" or "system"
+	Source  string // "setting", "path", "pyenv", "uv", "system" or "fetched"
 }
 
 // Search says where to look. Nothing is read from the process's environment.
 type Search struct {
 	Pythons []string // interpreters, or folders of them; they come first
+	Fetched string   // folder of those that were fetched for jobs; may be empty
 	Environ []string // PATH, HOME, PYENV_ROOT, UV_PYTHON_INSTALL_DIR, XDG_DATA_HOME
 	Memory  string   // a file that remembers versions by path and time; may be empty
 }
@@ -61,7 +62,11 @@ func Find(ctx context.Context, s Search) []Interpreter {
 			pythonsIn(d, "path", add)
 		}
 	}
-	for _, place := range places(s.Environ) {
+	list := places(s.Environ)
+	if s.Fetched != "" {
+		list = append(list, place{"fetched", filepath.Join(s.Fetched, "cpython-*", "bin")})
+	}
+	for _, place := range list {
 		dirs, _ := filepath.Glob(place.glob)
 		for _, d := range dirs {
 			pythonsIn(d, place.source, add)

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+
+	"github.com/trainyard/trainyard/internal/runtimes"
 )
 
 // keyOf is the name of what the parts determine.
@@ -19,7 +21,20 @@ func keyOf(parts any) string {
 // short tells interpreters apart in a folder's name.
 func short(parts ...string) string { return keyOf(parts)[:12] }
 
-// baseKey names the lower layer. Its parts are all that decides what is in it.
+// runtimeKey names a runtime version's layer: two versions with the same
+// packages are one.
+func (t *tools) runtimeKey(r *runtimes.Runtime, x Index) string {
+	return keyOf(struct {
+		Form            int
+		Python, Version string
+		Packages        string
+		Index           []string
+		Installer       string
+	}{1, t.python.Path, t.python.Version, r.Digest(), x.material(), t.kind + " " + t.version})
+}
+
+// baseKey names the dependencies' layer. Its parts are all that decides what is
+// in it; runtime is the key of the layer below, if any.
 func (t *tools) baseKey(runtime string, p plan, x Index) string {
 	return keyOf(struct {
 		Form            int
@@ -28,7 +43,7 @@ func (t *tools) baseKey(runtime string, p plan, x Index) string {
 		Requires, Given []string
 		Index           []string
 		Installer       string
-	}{1, t.python.Path, t.python.Version, runtime, p.requires, p.names, x.material(), t.kind + " " + t.version})
+	}{2, t.python.Path, t.python.Version, runtime, p.requires, p.names, x.material(), t.kind + " " + t.version})
 }
 
 // topKey names the upper layer.

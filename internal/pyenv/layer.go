@@ -31,14 +31,16 @@ type builder func(ctx context.Context, dir string, l *lock) (marker any, err err
 // layer returns a finished layer and reads its marker into m, building it
 // first where it is missing. Of all processes one builds, the others wait.
 func (c *Cache) layer(ctx context.Context, kind, key string, m any, build builder) (got *layer, hit bool, err error) {
-	dir, lockPath := filepath.Join(c.dir, kind, key), filepath.Join(c.dir, "locks", kind+"-"+key)
+	dir, lockPath := filepath.Join(c.dir, kind, key), c.lockPath(kind, key)
 	for hit = true; ; hit = false {
 		l, err := waitLock(ctx, lockPath, false)
 		if err != nil {
 			return nil, false, err
 		}
-		b, err := os.ReadFile(filepath.Join(dir, complete))
+		b, _, err := readMarker(dir)
 		if err == nil && json.Unmarshal(b, m) == nil {
+			now := time.Now()
+			_ = os.Chtimes(lockPath, now, now) // when it was last used, for who makes room
 			return &layer{dir, l}, hit, nil
 		}
 		l.release()
@@ -77,7 +79,7 @@ func (c *Cache) buildLayer(ctx context.Context, dir, lockPath string, build buil
 	return err
 }
 
-// finish makes a layer durable and then there.
+// finish makes a layer count.
 func (c *Cache) finish(dir string, marker any) error {
 	if err := os.RemoveAll(filepath.Join(dir, "tmp")); err != nil {
 		return diskError("remove temporary files", err)
@@ -86,31 +88,21 @@ func (c *Cache) finish(dir string, marker any) error {
 	if err != nil {
 		return err
 	}
-	sync := syncTree
-	if filepath.Base(filepath.Dir(dir)) == "base" {
-		sync = syncAll
-	}
-	if err := sync(dir); err != nil {
-		return diskError("make the environment durable", err)
-	}
-	if err := syncPath(filepath.Dir(dir)); err != nil {
-		return diskError("make the environment durable", err)
-	}
-	if err := writeFile(filepath.Join(dir, complete), b); err != nil {
+	if err := writeMarker(dir, b); err != nil {
 		return diskError("finish the environment", err)
 	}
 	return nil
 }
 
 func finished(dir string) bool {
-	b, err := os.ReadFile(filepath.Join(dir, complete))
-	return err == nil && json.Valid(b)
+	_, _, err := readMarker(dir)
+	return err == nil
 }
 
 // removeLeftovers removes what builders that were killed left. A folder whose
 // lock is held is being built.
 func (c *Cache) removeLeftovers() {
-	for _, kind := range []string{"packages", "base", "top"} {
+	for _, kind := range kinds {
 		entries, err := os.ReadDir(filepath.Join(c.dir, kind))
 		if err != nil {
 			continue
@@ -120,7 +112,7 @@ func (c *Cache) removeLeftovers() {
 			if finished(dir) {
 				continue
 			}
-			l, err := tryLock(filepath.Join(c.dir, "locks", kind+"-"+e.Name()), true)
+			l, err := tryLock(c.lockPath(kind, e.Name()), true)
 			if err != nil || l == nil {
 				continue
 			}

@@ -22,7 +22,7 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 	if log == nil {
 		log = func(string) {}
 	}
-	python, notes, err := c.choose(ctx, r)
+	python, rt, notes, err := c.choose(ctx, r, log)
 	if err != nil {
 		return Env{}, err
 	}
@@ -56,22 +56,47 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 		dists = append(dists, d)
 	}
 	p := makePlan(dists, python.Version)
-	baseKey := t.baseKey(r.Runtime, p, c.o.Index)
-	base, hit, err := c.layer(ctx, "base", baseKey, &layerMarker{}, c.baseBuilder(t, p, log))
-	if err != nil {
-		return Env{}, err
-	}
-	held = append(held, base)
-	env = Env{Cached: hit, Notes: append(notes, p.notes...)}
-	last := base
-	if len(p.top) > 0 {
-		last, hit, err = c.layer(ctx, "top", topKey(baseKey, p.top), &layerMarker{}, c.topBuilder(t, base.dir, p.top, log))
+	env = Env{Cached: true}
+	var last *layer
+	var below layerMarker // of the runtime; empty without one
+	step := func(kind, key string, m *layerMarker, build builder) error {
+		l, hit, err := c.layer(ctx, kind, key, m, build)
 		if err != nil {
+			return err
+		}
+		held, last = append(held, l), l
+		env.Cached = env.Cached && hit
+		return nil
+	}
+	key := ""
+	if rt != nil {
+		key = t.runtimeKey(rt, c.o.Index)
+		if err := step("runtime", key, &below, c.runtimeBuilder(t, rt, log)); err != nil {
 			return Env{}, err
 		}
-		held = append(held, last)
-		env.Cached = env.Cached && hit
+		p.useRuntime(rt.Version, below.Lock)
 	}
+	var base layerMarker // of its own: reading it into the other's memory would change that
+	if rt == nil || !p.met(below.Lock) {
+		rtDir := ""
+		if last != nil {
+			rtDir = last.dir
+		}
+		key = t.baseKey(key, p, c.o.Index)
+		if err := step("base", key, &base, c.baseBuilder(t, p, rtDir, below.Lock, log)); err != nil {
+			return Env{}, err
+		}
+	}
+	if len(p.top) > 0 {
+		if err := step("top", topKey(key, p.top), &layerMarker{}, c.topBuilder(t, last.dir, p.top, log)); err != nil {
+			return Env{}, err
+		}
+	}
+	if r.Runtime == "" && r.Python == "" && rt == nil {
+		notes = append(notes, "The job names no runtime version: it gets Python "+python.Version+" and what its packages require.")
+	}
+	env.Notes = append(append(notes, p.notes...), base.Notes...)
+	env.Made = Made{Python: python.Version, Runtime: p.runtime, Packages: wholeLock(below.Lock, base.Lock, p.top)}
 	env.BinDir = binDir(last.dir)
 	env.Python = filepath.Join(env.BinDir, "python")
 	env.Vars = map[string]string{"VIRTUAL_ENV": last.dir}
@@ -84,24 +109,36 @@ type layerMarker struct {
 	Python    string
 	Version   string
 	Installer string
+	Runtime   string   `json:",omitempty"`
+	Digest    string   `json:",omitempty"` // of the runtime version
 	Requires  []string `json:",omitempty"`
+	Lock      []string `json:",omitempty"` // what was installed, "name==version"
+	Notes     []string `json:",omitempty"` // for the log of each job that uses it
 	Packages  []string `json:",omitempty"`
-	Base      string   `json:",omitempty"`
+	Base      string   `json:",omitempty"` // the layer below, "kind/key"
 }
 
-// choose picks the interpreter.
-func (c *Cache) choose(ctx context.Context, r Request) (Interpreter, []string, error) {
-	found := c.Interpreters(ctx)
-	var have []string
-	for _, i := range found {
-		have = append(have, i.Version)
+// choose picks the interpreter and the runtime version, nil where there is none
+// or it brings no packages.
+func (c *Cache) choose(ctx context.Context, r Request, log func(string)) (Interpreter, *runtimes.Runtime, []string, error) {
+	choice, found, err := c.chooseFrom(ctx, r.Runtime, r.Python)
+	if err == nil && choice.Fetch != "" {
+		if err = c.fetchPython(ctx, choice.Fetch, log); err == nil {
+			choice, found, err = c.chooseFrom(ctx, r.Runtime, r.Python)
+		}
+		if err == nil && choice.Fetch != "" {
+			err = fault.Errorf(fault.Precondition, "Python %s was fetched and is not found", choice.Fetch)
+		}
 	}
-	choice, err := runtimes.Check(r.Runtime, r.Python, have)
 	if err != nil {
-		return Interpreter{}, nil, err
+		return Interpreter{}, nil, nil, err
 	}
 	at := slices.IndexFunc(found, func(i Interpreter) bool { return i.Version == choice.Python })
-	return found[at], choice.Warnings, nil
+	rt := choice.Runtime
+	if rt != nil && rt.Bare() {
+		rt = nil
+	}
+	return found[at], rt, choice.Warnings, nil
 }
 
 func digest(path string) (string, error) {

@@ -312,3 +312,52 @@ func BenchmarkChangedPackage(b *testing.B) {
 		env.Release()
 	}
 }
+
+func TestLegacyPackagesAreBuiltWithToolsThatAreKept(t *testing.T) {
+	c := testCache(t, t.TempDir(), withUV(t, Options{}))
+	text := func(x string) map[string]string {
+		return map[string]string{"app/__init__.py": "x = '" + x + "'\n", "app/fast.c": "", "app/data.txt": x}
+	}
+	for _, tt := range []struct {
+		name string
+		pkg  File
+	}{
+		{"setup.py alone", sdist(t, "app", "1.0", `package_data={"app": ["*.txt"]}`, text("one"))},
+		{"its code changed", sdist(t, "app", "1.0", `package_data={"app": ["*.txt"]}`, text("two"))},
+		{"needs more to be built", sdist(t, "app", "1.0", `setup_requires=["toolz"], package_data={"app": ["*.txt"]}`, text("three"))},
+		{"says how", archive(t, "app-1.0", map[string]string{"pyproject.toml": "[build-system]\nrequires = [\"flit_core\"]\nbuild-backend = \"flit_core.buildapi\"\n[project]\nname = \"app\"\nversion = \"1.0\"\ndescription = \"x\"\n",
+			"setup.py": "raise SystemExit('not to be run')", "app.py": "x = 'four'\n"}, []string{"setup.py", "app.py", "pyproject.toml"})},
+	} {
+		env, _ := prepare(t, c, Request{Packages: []File{tt.pkg}})
+		if got := python(t, env, "import app; print(app.x)"); !strings.Contains("one two three four", got) || got == "" {
+			t.Errorf("%s: app.x = %q", tt.name, got)
+		}
+	}
+	tools, err := os.ReadDir(filepath.Join(c.dir, "build"))
+	if err != nil || len(tools) != 1 {
+		t.Errorf("%d sets of tools, %v; want one", len(tools), err)
+	}
+}
+
+// TestACExtensionIsBuiltFromSource compiles one, where there is a compiler.
+func TestACExtensionIsBuiltFromSource(t *testing.T) {
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("SKIPPED: no C compiler")
+	}
+	const source = `#include <Python.h>
+static PyObject *seven(PyObject *s, PyObject *a) { return PyLong_FromLong(7); }
+static PyMethodDef methods[] = {{"seven", seven, METH_NOARGS, ""}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_fast", NULL, -1, methods};
+PyMODINIT_FUNC PyInit__fast(void) { return PyModule_Create(&module); }
+`
+	c := testCache(t, t.TempDir(), withUV(t, Options{}))
+	pkg := sdist(t, "app", "1.0", "", map[string]string{
+		"setup.py": "from setuptools import setup, Extension\nsetup(name='app', version='1.0', packages=['app'], ext_modules=[Extension('app._fast', ['fast.c'])])\n",
+		"fast.c":   source, "app/__init__.py": "from app._fast import seven\n"})
+	for _, line := range pythons(t, c)[:1] {
+		env, _ := prepare(t, c, Request{Python: line, Packages: []File{pkg}})
+		if got := python(t, env, "import app; print(app.seven())"); got != "7" {
+			t.Errorf("Python %s: %q", line, got)
+		}
+	}
+}

@@ -1,12 +1,16 @@
 // Package pyenv makes Python environments: a program's packages, and all that
 // they need, for one interpreter.
 //
-// An environment has two layers, each a virtual environment of its own. The
-// base holds the dependencies that the packages declare; the top holds the
-// packages themselves and sees the base through a .pth file. So a changed
+// An environment has up to three layers, each a virtual environment of its own.
+// The runtime holds the packages of a runtime version; the base holds the
+// dependencies that the given packages declare, as far as the runtime does not
+// meet them; the top holds the given packages themselves. Each sees the one
+// below through a .pth file, and its own packages come first. So a changed
 // package on unchanged dependencies installs one small wheel.
 //
 //	packages/KEY  a wheel: given, or built once from a source archive
+//	build/KEY     the tools that packages with nothing but a setup.py are built with
+//	runtime/KEY   a runtime version's packages: interpreter, lock, index, installer
 //	base/KEY      dependencies: interpreter, runtime, requirements, index, installer
 //	top/KEY       the base below and the packages' digests, in order
 //
@@ -26,9 +30,14 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/runtimes"
 )
+
+// kinds are the folders of layers.
+var kinds = []string{"packages", "build", "runtime", "base", "top"}
 
 // Options say how a cache finds and installs things. The zero value works.
 type Options struct {
@@ -37,6 +46,8 @@ type Options struct {
 	Index     Index    // where packages come from; from IndexFrom
 	Pythons   []string // interpreters, or folders of them, that come before all found
 	Environ   []string // of the installers, and for finding interpreters: PATH, HOME and so on
+	Runtimes  runtimes.Catalogue
+	Fetch     bool // a Python that is asked for and not there is fetched
 	Log       *slog.Logger
 }
 
@@ -61,7 +72,7 @@ func Open(dir string, o Options) (*Cache, error) {
 	default:
 		return nil, fault.Errorf(fault.Invalid, "unknown installer %q", o.Installer).WithHint("it is auto, uv or pip")
 	}
-	for _, d := range []string{"packages", "base", "top", "locks"} {
+	for _, d := range append([]string{"locks"}, kinds...) {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, diskError("make the environments folder", err)
 		}
@@ -75,7 +86,29 @@ func Open(dir string, o Options) (*Cache, error) {
 
 // Interpreters are the Pythons that jobs can have.
 func (c *Cache) Interpreters(ctx context.Context) []Interpreter {
-	return Find(ctx, Search{Pythons: c.o.Pythons, Environ: c.o.Environ, Memory: filepath.Join(c.dir, "pythons.json")})
+	return Find(ctx, Search{Pythons: c.o.Pythons, Fetched: c.fetchedPythons(), Environ: c.o.Environ, Memory: filepath.Join(c.dir, "pythons.json")})
+}
+
+// Runtimes are the versions that jobs may ask for.
+func (c *Cache) Runtimes() runtimes.Catalogue { return c.o.Runtimes }
+
+// Fetches reports whether a Python that is not there is fetched.
+func (c *Cache) Fetches() bool { return c.o.Fetch }
+
+// Choose says what a job gets, or why it cannot have what it asks for.
+func (c *Cache) Choose(ctx context.Context, runtime, python string) (runtimes.Choice, error) {
+	choice, _, err := c.chooseFrom(ctx, runtime, python)
+	return choice, err
+}
+
+func (c *Cache) chooseFrom(ctx context.Context, runtime, python string) (runtimes.Choice, []Interpreter, error) {
+	found := c.Interpreters(ctx)
+	var have []string
+	for _, i := range found {
+		have = append(have, i.Version)
+	}
+	choice, err := c.o.Runtimes.Choose(runtimes.Ask{Runtime: runtime, Python: python, Now: time.Now(), Fetch: c.o.Fetch}, have)
+	return choice, found, err
 }
 
 // Request is what a program needs.
@@ -92,12 +125,20 @@ type File struct {
 	SHA256 string // hexadecimal
 }
 
+// Made is what an environment is made of.
+type Made struct {
+	Python   string   // "3.11.7"
+	Runtime  string   // runtime version; empty without one
+	Packages []string // all: "name==version", the given ones with their digests
+}
+
 // Env is an environment, ready to run in.
 type Env struct {
 	Python  string            // the interpreter
 	BinDir  string            // of the programs that packages bring, those of the base too
 	Vars    map[string]string // for the program
 	Cached  bool              // nothing had to be built
+	Made    Made              // what it is made of
 	Notes   []string          // for the job's log
 	Release func()            // to be called when the program has ended; never nil
 }

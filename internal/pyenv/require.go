@@ -69,7 +69,9 @@ type plan struct {
 	names    []string // of the given packages that stay, sorted
 	top      []dist   // in order
 	notes    []string
-	askedBy  map[string]string // requirement's project → the given package that asks
+	askedBy  map[string]string   // requirement's project → the given package that asks
+	askers   map[string][]string // requirement → the given packages that ask for just that
+	runtime  string              // the runtime version, for what is said; may be empty
 }
 
 // makePlan divides the given packages and what they require. As with pip,
@@ -77,7 +79,7 @@ type plan struct {
 // of the same name, and so does a later package's requirement that an earlier
 // one does not meet.
 func makePlan(dists []dist, python string) plan {
-	p := plan{askedBy: map[string]string{}}
+	p := plan{askedBy: map[string]string{}, askers: map[string][]string{}}
 	given := map[string]int{}
 	for i, d := range dists {
 		if old, ok := given[d.name()]; ok {
@@ -89,7 +91,7 @@ func makePlan(dists []dist, python string) plan {
 	replaced := map[string]bool{}
 	for again := true; again; { // until no requirement adds an extra or replaces a package
 		again = false
-		p.requires = nil
+		p.requires, p.askers = nil, map[string][]string{}
 		for i, d := range dists {
 			if given[d.name()] != i || replaced[d.name()] {
 				continue
@@ -112,6 +114,7 @@ func makePlan(dists []dist, python string) plan {
 				if !have || replaced[r.name] {
 					p.requires = append(p.requires, r.text)
 					p.askedBy[r.name] = d.Title()
+					p.askers[r.text] = append(p.askers[r.text], d.Title())
 					continue
 				}
 				again = addExtras(extras, r) || again

@@ -54,8 +54,9 @@ func (t *tools) venv(ctx context.Context, c *Cache, l *lock, dir string, log fun
 	return c.command(ctx, l, "environment", nil, t.python.Path, "-m", "venv", dir)
 }
 
-// install resolves and installs the requirements of a base.
-func (t *tools) install(ctx context.Context, c *Cache, l *lock, dir string, p plan, log func(string)) error {
+// install resolves and installs the requirements of a base. Of a runtime below
+// it, what meets them stays: kept is its lock.
+func (t *tools) install(ctx context.Context, c *Cache, l *lock, dir string, p plan, kept []string, log func(string)) error {
 	tmp := filepath.Join(dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return diskError("make a temporary folder", err)
@@ -67,6 +68,9 @@ func (t *tools) install(ctx context.Context, c *Cache, l *lock, dir string, p pl
 		}
 	}
 	args := []string{filepath.Join(binDir(dir), "python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-r", list}
+	if t.kind == "uv" && len(kept) > 0 {
+		return asked(c.again(ctx, log, func() error { return t.add(ctx, c, l, dir, list, given, kept, log) }), p)
+	}
 	if t.kind == "uv" {
 		args = append([]string{t.uv, "pip", "install", "--python", filepath.Join(binDir(dir), "python"), "-r", list, "--excludes", given}, c.uvFlags()...)
 	}
@@ -121,7 +125,7 @@ func (c *Cache) uvFlags() []string {
 // again tries a second time what may go away by itself.
 func (c *Cache) again(ctx context.Context, log func(string), try func() error) error {
 	err := try()
-	if e, ok := err.(*InstallError); ok && e.Retry && ctx.Err() == nil {
+	if e, ok := err.(*InstallError); ok && e.again && ctx.Err() == nil {
 		log("Installation failed on try 1/2: " + err.Error())
 		log("Retrying ...")
 		err = try()

@@ -1,80 +1,142 @@
 package runtimes
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
+// Ask is what a job asks for; empty means that it leaves the choice to us.
+type Ask struct {
+	Runtime, Python string
+	Now             time.Time
+	// Fetch says that a Python that is not there can be fetched.
+	Fetch bool
+}
+
 // Choice is what a job gets.
 type Choice struct {
-	Python   string // one of the versions that were there, whole: "3.11.7"
-	Runtime  string // as asked; empty when none was
-	Notes    []string
+	Python   string   // one of the versions that were there, whole: "3.11.7"
+	Fetch    string   // instead of Python: the line, or version, that is to be fetched first
+	Runtime  *Runtime // nil: no version, no packages of its own
+	Notes    []string // what was decided for who submits
 	Warnings []string
 }
 
 // Line is the line that the Python is of: "3.11".
 func (c Choice) Line() string {
-	v, _ := parse(c.Python)
+	v, _ := parse(cmp.Or(c.Python, c.Fetch))
 	return v[:min(len(v), 2)].String()
 }
 
-// Check chooses the Python of a job that asks for a runtime version, a Python
+// Choose chooses the Python of a job that asks for a runtime version, a Python
 // version, both or neither, from the versions that are there. A refusal is
 // fault.Invalid with the field's violation and names what would do.
-func Check(runtime, python string, have []string) (Choice, error) {
+func (c Catalogue) Choose(a Ask, have []string) (Choice, error) {
 	found := versions(have)
-	if runtime != "" {
-		return checkRuntime(runtime, python, found)
+	if a.Runtime == "" && c.Default != "" {
+		if r, err := c.Get(c.Default); err == nil && (a.Python == "" || r.serves(a.Python)) {
+			a.Runtime = c.Default
+			choice, err := c.chooseRuntime(a, found)
+			if err == nil {
+				choice.Notes = append(choice.Notes, fmt.Sprintf("No runtime version is named: the job gets this server's default, %s.", c.Default))
+			}
+			return choice, err
+		}
 	}
-	if python == "" {
+	if a.Runtime != "" {
+		return c.chooseRuntime(a, found)
+	}
+	if a.Python == "" {
+		if a.Fetch && len(found) == 0 {
+			return Choice{Fetch: NewestPython}, nil
+		}
 		return newest(found)
 	}
-	want, ok := parse(python)
+	want, ok := parse(a.Python)
 	if ok {
 		for _, v := range found {
 			if v.begins(want) && (len(want) > 1 || !v.newer(newestServed())) {
 				return Choice{Python: v.String()}, nil
 			}
 		}
+		if a.Fetch && len(want) > 1 && !oldestServed().newer(want) {
+			return Choice{Fetch: a.Python}, nil
+		}
 	}
-	return Choice{}, refuse("python_version", fmt.Sprintf("Python version '%s' is not on this machine; %s", python, there(found)),
-		"install that Python, or name one of these in pythonVersion")
+	return Choice{}, refuse("python_version", fmt.Sprintf("Python version '%s' is not on this machine; %s", a.Python, there(found)),
+		howToGet(a.Python)+", or name one of these in pythonVersion")
 }
 
-func checkRuntime(runtime, python string, found []version) (Choice, error) {
+func (c Catalogue) chooseRuntime(a Ask, found []version) (Choice, error) {
 	sentence := fmt.Sprintf("The specified runtime version '%s' with the Python version '%s' is not supported or is deprecated.  "+
 		"Please specify a different runtime version. See https://cloud.google.com/ml-engine/docs/runtime-version-list for a list of supported versions",
-		runtime, python)
-	at := slices.IndexFunc(google().Runtimes, func(r Runtime) bool { return r.Version == runtime })
-	if at < 0 {
-		return Choice{}, refuse("runtime_version", sentence+". Known here are "+known()+"; "+there(found),
-			"leave the runtime version out to get the newest Python there is")
+		a.Runtime, a.Python)
+	r, err := c.Get(a.Runtime)
+	if fault.Is(err, fault.NotFound) {
+		return Choice{}, refuse("runtime_version", sentence+". Nearest here: "+strings.Join(c.nearest(a.Runtime), ", "),
+			"see all with: trainyard runtimes list; without a runtime version a job gets the newest Python there is")
 	}
-	r := google().Runtimes[at]
-	need, _ := parse(r.Python)
-	if python != "" {
-		want, ok := parse(python)
-		if !ok || !want.begins(need) && !need.begins(want) {
-			return Choice{}, refuse("runtime_version", sentence+fmt.Sprintf(". Runtime version %s has Python %s", runtime, r.Python),
-				"set pythonVersion to "+r.Python+" or leave it out")
-		}
-		if len(want) > len(need) {
-			need = want
-		}
+	if err != nil {
+		return Choice{}, refuse("runtime_version", err.Error(), fault.HintOf(err))
 	}
-	for _, v := range found {
-		if v.begins(need) {
-			return Choice{Python: v.String(), Runtime: runtime, Warnings: []string{fmt.Sprintf(
-				"Runtime version %s runs with Python %s, but its own packages (tensorflow %s, scikit-learn %s, xgboost %s and others) are not installed yet: list what the program needs in install_requires.",
-				runtime, v, r.TensorFlow, r.ScikitLearn, r.XGBoost)}}, nil
+	if r.Ends.Passed(a.Now) {
+		return Choice{}, refuse("runtime_version", sentence+fmt.Sprintf(". Runtime version %s ended on %s. Nearest here: %s", r.Version, r.Ends, strings.Join(c.nearest(a.Runtime), ", ")),
+			"choose another; see: trainyard runtimes list")
+	}
+	lines := r.Python
+	if a.Python != "" {
+		if !r.serves(a.Python) {
+			return Choice{}, refuse("runtime_version", sentence+fmt.Sprintf(". Runtime version %s has Python %s", r.Version, strings.Join(r.Python, " or ")),
+				"set pythonVersion to "+r.Python[0]+" or leave it out")
+		}
+		if want, _ := parse(a.Python); len(want) > 1 {
+			lines = []string{a.Python}
 		}
 	}
-	return Choice{}, refuse("runtime_version", sentence+fmt.Sprintf(". It needs Python %s, which is not on this machine; %s", need, there(found)),
-		"install Python "+need.String()+", or leave the runtime version out to get the newest Python there is")
+	for _, line := range lines {
+		want, _ := parse(line)
+		for _, v := range found {
+			if v.begins(want) {
+				choice := Choice{Python: v.String(), Runtime: r}
+				if r.Deprecated.Passed(a.Now) {
+					choice.Warnings = append(choice.Warnings, fmt.Sprintf("Runtime version %s is deprecated since %s; see newer ones with: trainyard runtimes list.", r.Version, r.Deprecated))
+				}
+				return choice, nil
+			}
+		}
+	}
+	if a.Fetch {
+		return Choice{Fetch: lines[0], Runtime: r}, nil
+	}
+	return Choice{}, refuse("runtime_version", sentence+fmt.Sprintf(". It needs Python %s, which is not on this machine; %s", strings.Join(lines, " or "), there(found)),
+		howToGet(lines[0])+", or leave the runtime version out to get the newest Python there is")
+}
+
+// serves reports whether a Python version, in part or whole, is one of the
+// runtime's.
+func (r *Runtime) serves(python string) bool {
+	want, ok := parse(python)
+	return ok && slices.ContainsFunc(r.Python, func(line string) bool {
+		have, _ := parse(line)
+		return want.begins(have) || have.begins(want)
+	})
+}
+
+// Status is one word for a list.
+func (r *Runtime) Status(now time.Time) string {
+	switch {
+	case r.Ends.Passed(now):
+		return "ended"
+	case r.Deprecated.Passed(now):
+		return "deprecated"
+	}
+	return "supported"
 }
 
 // newest is the default: the newest that current wheels serve.
@@ -88,22 +150,18 @@ func newest(found []version) (Choice, error) {
 	if len(found) > 0 {
 		v := found[len(found)-1] // the oldest of those that are too new
 		return Choice{Python: v.String(), Warnings: []string{fmt.Sprintf(
-			"Python %s is newer than what current scikit-learn and TensorFlow packages serve (%s).", v, google().NewestPython)}}, nil
+			"Python %s is newer than what current scikit-learn and TensorFlow packages serve (%s).", v, NewestPython)}}, nil
 	}
 	return Choice{}, fault.Errorf(fault.Precondition, "there is no Python on this machine").
-		WithHint("install Python %s or older, or name an interpreter with TRAINYARD_PYTHONS", google().NewestPython)
+		WithHint("%s, or name an interpreter with TRAINYARD_PYTHONS", howToGet(NewestPython))
+}
+
+func howToGet(python string) string {
+	return fmt.Sprintf("install it (uv python install %s, or pyenv install %s)", python, python)
 }
 
 func refuse(field, sentence, hint string) error {
 	return &fault.Error{Kind: fault.Invalid, Msg: sentence, Hint: hint, Violations: []fault.Violation{{Field: field, Description: sentence}}}
-}
-
-func known() string {
-	var names []string
-	for _, r := range google().Runtimes {
-		names = append(names, r.Version)
-	}
-	return strings.Join(names, ", ")
 }
 
 func there(found []version) string {
@@ -115,4 +173,23 @@ func there(found []version) string {
 		names = append(names, v.String())
 	}
 	return "there is Python " + strings.Join(names, ", ")
+}
+
+// CheckDir reads all of a site's files, so that a mistake in one is told when
+// the server starts and not to the first who asks for it.
+func (c Catalogue) CheckDir() error {
+	if c.Dir != "" {
+		for _, v := range names(os.DirFS(c.Dir), ".") {
+			if _, err := c.Get(v); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Default != "" {
+		if _, err := c.Get(c.Default); err != nil {
+			return fault.Errorf(fault.Invalid, "default-runtime: there is no runtime version %q", c.Default).
+				WithHint("nearest here: %s", strings.Join(c.nearest(c.Default), ", "))
+		}
+	}
+	return nil
 }

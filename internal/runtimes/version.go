@@ -27,7 +27,7 @@ func parse(s string) (version, bool) {
 
 // versions are those that packages can be installed for, newest first.
 func versions(have []string) []version {
-	oldest, _ := parse(google().OldestPython)
+	oldest, _ := parse(OldestPython)
 	var vs []version
 	for _, s := range have {
 		if v, ok := parse(s); ok && len(v) >= 2 && slices.Compare(v, oldest) >= 0 {
@@ -39,7 +39,12 @@ func versions(have []string) []version {
 }
 
 func newestServed() version {
-	v, _ := parse(google().NewestPython)
+	v, _ := parse(NewestPython)
+	return v
+}
+
+func oldestServed() version {
+	v, _ := parse(OldestPython)
 	return v
 }
 

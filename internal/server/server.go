@@ -25,7 +25,7 @@ type Options struct {
 	ML      http.Handler // /v1/projects/… and the discovery document
 	Logging http.Handler // /v2/…
 	Storage http.Handler // the JSON API, and XML for every first segment that nobody else has
-	Own     http.Handler // /v1/server, …:follow, …:timeline
+	Own     http.Handler // /v1/server, /v1/runtimes, /v1/environments, …:follow, …:timeline, …:environment
 	// Token, when not empty, must come with every request but those for
 	// health.
 	Token string
@@ -120,7 +120,12 @@ func segment(r *http.Request) string {
 
 // own tells our additions to /v1 from the original's.
 func own(escaped string) bool {
-	return escaped == "/v1/server" || strings.HasSuffix(escaped, ":follow") || strings.HasSuffix(escaped, ":timeline")
+	for _, room := range []string{"/v1/runtimes", "/v1/environments"} {
+		if rest, ok := strings.CutPrefix(escaped, room); ok && (rest == "" || rest[0] == '/' || rest[0] == ':') {
+			return true
+		}
+	}
+	return escaped == "/v1/server" || strings.HasSuffix(escaped, ":follow") || strings.HasSuffix(escaped, ":timeline") || strings.HasSuffix(escaped, ":environment")
 }
 
 func welcome(w http.ResponseWriter, _ *http.Request) {

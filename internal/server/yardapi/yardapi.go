@@ -55,12 +55,23 @@ type Options struct {
 	Render func(job.Job) ([]byte, error)
 	// Waiting says why a queued job waits, or nothing.
 	Waiting func(job.Key) string
-	Log     *slog.Logger
+	// Environments serves /v1/runtimes and /v1/environments.
+	Environments Environments
+	// Made is what the environment of a job's latest run was made of, as JSON;
+	// fault.NotFound where no run has had one yet.
+	Made func(job.Job) ([]byte, error)
+	Log  *slog.Logger
 }
 
-// New is the handler for /v1/server, …:follow and …:timeline.
+// New is the handler for /v1/server, /v1/runtimes, /v1/environments, …:follow,
+// …:timeline and …:environment.
 func New(o Options) http.Handler {
+	environments := o.environments()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/runtimes") || strings.HasPrefix(r.URL.Path, "/v1/environments") {
+			environments.ServeHTTP(w, r)
+			return
+		}
 		if r.Method != http.MethodGet {
 			server.Refuse(w, fault.NotFound, r.Method+" is not served at "+r.URL.Path+"; GET is")
 			return
@@ -82,6 +93,15 @@ func New(o Options) http.Handler {
 		}
 		if verb == "timeline" {
 			o.timeline(w, r, j)
+			return
+		}
+		if verb == "environment" {
+			b, err := o.Made(j)
+			if err != nil {
+				o.fail(w, r, err)
+				return
+			}
+			write(w, json.RawMessage(b))
 			return
 		}
 		o.follow(w, r, j)
