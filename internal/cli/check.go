@@ -21,6 +21,7 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/mlv1"
 	"github.com/trainyard/trainyard/internal/pack"
+	"github.com/trainyard/trainyard/internal/runtimes"
 	"github.com/trainyard/trainyard/internal/stage"
 )
 
@@ -69,8 +70,13 @@ func runCheck(ctx context.Context, o *submitOptions) error {
 	if !ok {
 		return fault.Errorf(fault.Invalid, "No Python executable found on path, and one is needed to look into the code.").WithHint("install Python")
 	}
+	s, err := o.Config()
+	if err != nil {
+		return err
+	}
 	options := o.codeOptions(p, in)
 	options.Python = python
+	brings(&options, in.Text("runtimeVersion"), s.DataDir)
 	found, err := check.Run(ctx, options)
 	if err != nil {
 		return err
@@ -118,7 +124,7 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 		}
 	}
 	options, pythons := o.codeOptions(p, in), interpreters(o.Env, in.Text("pythonVersion"))
-	sound := soundness{file: filepath.Join(cacheDir(o.Env), "checked"), key: soundKey(o.Programs.Build, p.group, options, pythons)}
+	sound := soundness{file: filepath.Join(cacheDir(o.Env), "checked"), key: soundKey(o.Programs.Build, p.group, options, in.Text("runtimeVersion"), pythons)}
 	if sound.known() {
 		return nil
 	}
@@ -127,6 +133,7 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 		return nil
 	}
 	options.Python = python
+	brings(&options, in.Text("runtimeVersion"), s.DataDir)
 	found, err := check.Run(ctx, options)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -150,7 +157,7 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 func (o *submitOptions) codeOptions(p *packages, in mlv1.Doc) check.Options {
 	c := check.Options{
 		Archives: p.local, More: len(p.remote) > 0, Module: in.Text("pythonModule"), JobDir: p.jobDir != "" || in.Text("jobDir") != "",
-		Version: versionOf(in.Text("pythonVersion"), in.Text("runtimeVersion")), RuntimeUnknown: in.Text("runtimeVersion") != "",
+		Version: versionOf(in.Text("pythonVersion")), RuntimeUnknown: in.Text("runtimeVersion") != "",
 	}
 	if o.packagePath != "" {
 		if abs, err := filepath.Abs(o.packagePath); err == nil {
@@ -163,12 +170,27 @@ func (o *submitOptions) codeOptions(p *packages, in mlv1.Doc) check.Options {
 	return c
 }
 
-// versionOf is the Python that a job asks for; the original's runtime versions
-// had 3.7. Nil is the server's choice.
-func versionOf(python, runtime string) []int {
-	if python == "" && (strings.HasPrefix(runtime, "1.") || strings.HasPrefix(runtime, "2.")) {
-		python = "3.7"
+// brings says what a runtime version has, where this machine knows it: one of
+// ours, or of the user's own server.
+func brings(c *check.Options, runtime, dataDir string) {
+	if runtime == "" {
+		return
 	}
+	r, err := runtimes.Catalogue{Dir: filepath.Join(dataDir, "runtimes.d")}.Get(runtime)
+	if err != nil || len(r.Packages) == 0 && !r.Bare() {
+		return
+	}
+	c.RuntimeUnknown = false
+	for _, p := range r.Packages {
+		c.Runtime = append(c.Runtime, p.Name)
+	}
+	if c.Version == nil {
+		c.Version = versionOf(r.Python[0])
+	}
+}
+
+// versionOf is the Python that a job asks for. Nil is the server's choice.
+func versionOf(python string) []int {
 	var v []int
 	for _, part := range strings.Split(python, ".") {
 		n, err := strconv.Atoi(part)
@@ -218,13 +240,13 @@ type soundness struct{ file, key string }
 // maxSound is how many are remembered.
 const maxSound = 200
 
-func soundKey(build string, g *stage.Group, o check.Options, pythons []string) string {
+func soundKey(build string, g *stage.Group, o check.Options, runtime string, pythons []string) string {
 	h := sha256.New()
 	for _, a := range g.Archives {
 		fmt.Fprintf(h, "%s %d %x\n", a.Name, a.Size, a.MD5)
 	}
 	o.Archives = nil // they lie elsewhere each time
-	fmt.Fprintf(h, "%s %q %+v", build, pythons, o)
+	fmt.Fprintf(h, "%s %q %s %+v", build, pythons, runtime, o)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 

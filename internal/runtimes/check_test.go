@@ -163,7 +163,7 @@ func TestASitesOwnFiles(t *testing.T) {
 		if got.Runtime != nil {
 			name = got.Runtime.Version
 		}
-		if err != nil || got.Python != tt.want || name != tt.runtime || !strings.Contains(strings.Join(got.Warnings, " "), tt.warn) {
+		if err != nil || got.Python != tt.want || name != tt.runtime || !strings.Contains(strings.Join(append(got.Notes, got.Warnings...), " "), tt.warn) {
 			t.Errorf("Choose(%q, %q) = %+v, %v; want %+v", tt.ask, tt.python, got, err, tt)
 		}
 	}
