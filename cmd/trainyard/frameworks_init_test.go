@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 )
@@ -9,9 +8,7 @@ import (
 // TestFrameworksBegin takes what trainyard init writes to a trained model.
 // PyTorch's is left to a person: its wheel brings 3 GB.
 func TestFrameworksBegin(t *testing.T) {
-	if os.Getenv("TRAINYARD_FRAMEWORKS") == "" {
-		t.Skip("SKIPPED: downloads gigabytes; make test-frameworks runs it")
-	}
+	needFrameworks(t, false)
 	y := newYard(t)
 	for _, kind := range []string{"xgboost", "tensorflow"} {
 		t.Run(kind, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,9 +13,7 @@ import (
 // TestFrameworksOnRuntimeVersions trains the examples on AI Platform's runtime
 // versions and on current ones; the second submit of each builds nothing.
 func TestFrameworksOnRuntimeVersions(t *testing.T) {
-	if os.Getenv("TRAINYARD_FRAMEWORKS") == "" {
-		t.Skip("SKIPPED: downloads gigabytes; make test-frameworks runs it")
-	}
+	needFrameworks(t, true)
 	y := newYard(t)
 	pictures := fashion(t)
 	if _, stderr, err := y.run("storage", "cp", "-r", pictures, "gs://trainyard-default/fashion-mnist"); err != nil {
@@ -35,6 +34,7 @@ func TestFrameworksOnRuntimeVersions(t *testing.T) {
 		{"digits", "2026.11-sklearn", "3.12", `test accuracy 0\.9`, []string{"--epochs=5"}},
 	} {
 		t.Run(tt.example+" "+tt.runtime, func(t *testing.T) {
+			needFrameworks(t, slices.Contains([]string{"fashion-tf 1.15", "fashion-tf 2026.11-tf2", "digits 2026.11-sklearn"}, tt.example+" "+tt.runtime))
 			if !hasPython(tt.python) {
 				t.Skipf("SKIPPED: no Python %s on this machine", tt.python)
 			}

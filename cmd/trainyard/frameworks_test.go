@@ -11,13 +11,23 @@ import (
 
 // Frameworks are large, so their tests are asked for: make test-frameworks.
 
+// needFrameworks skips a test that was not asked for. TRAINYARD_FRAMEWORKS is "all",
+// or "landing" for those that every landing runs.
+func needFrameworks(t *testing.T, landing bool) {
+	t.Helper()
+	switch asked := os.Getenv("TRAINYARD_FRAMEWORKS"); {
+	case asked == "":
+		t.Skip("SKIPPED: downloads gigabytes; make test-frameworks runs it")
+	case asked == "landing" && !landing:
+		t.Skip("SKIPPED: not of those that every landing runs; make test-frameworks runs it")
+	}
+}
+
 // TestFrameworksOpenBuckets has TensorFlow, three generations of it, train,
 // checkpoint, resume and export to gs://, and libraries, old and new, read and
 // write it. All are unmodified.
 func TestFrameworksOpenBuckets(t *testing.T) {
-	if os.Getenv("TRAINYARD_FRAMEWORKS") == "" {
-		t.Skip("SKIPPED: downloads gigabytes; make test-frameworks runs it")
-	}
+	needFrameworks(t, true)
 	y := newYard(t)
 	for _, tt := range []struct {
 		name, app, python string
