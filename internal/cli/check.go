@@ -118,7 +118,15 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 	if o.noCheck || len(p.local) == 0 || master.Text("imageUri") != "" {
 		return nil
 	}
-	if o.packagePath == "" && len(p.remote) == 0 { // else packaging has looked for it, or cannot know
+	for _, path := range p.local {
+		if _, err := pack.List(path); err != nil { // any file may be a package; its replica will say
+			if !s.Quiet {
+				o.Warn("%s", err)
+			}
+			return nil
+		}
+	}
+	if o.packagePath == "" && len(p.remote) == 0 { // else packaging has looked for it, or nobody can
 		if err := pack.CheckModule(p.local, in.Text("pythonModule")); err != nil {
 			return err
 		}

@@ -92,6 +92,11 @@ func original(f *pflag.FlagSet) {
 	_ = f.MarkHidden("no-user-output-enabled")
 }
 
+// ownFlag marks a flag that has a setting's name and is none.
+const ownFlag = "own"
+
+func noSetting(f *pflag.FlagSet, name string) { _ = f.SetAnnotation(name, ownFlag, nil) }
+
 // parsed collects the given flags that are settings.
 func (a *App) parsed(cmd *cobra.Command) error {
 	a.flags = map[string]string{}
@@ -100,7 +105,7 @@ func (a *App) parsed(cmd *cobra.Command) error {
 		if name == "access-token-file" {
 			name = "token-file"
 		}
-		if config.Known(name) {
+		if _, own := f.Annotations[ownFlag]; !own && config.Known(name) {
 			a.flags[name] = f.Value.String()
 		}
 	})

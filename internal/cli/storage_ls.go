@@ -47,6 +47,7 @@ func newStorageLs(a *App) *cobra.Command {
 	recursiveFlag(cmd, &o.Recursive, "everything below, not only the first level")
 	f.BoolVarP(&o.Versions, "all-versions", "a", false, "noncurrent objects too, with their generations")
 	f.BoolVarP(&o.Buckets, "buckets", "b", false, "the buckets themselves, not what is in them")
+	noSetting(f, "buckets")
 	f.BoolVarP(&o.ETag, "etag", "e", false, "with -l, the ETag too")
 	f.BoolVar(&o.Readable, "readable-sizes", false, "sizes as people write them")
 	f.BoolVarP(&o.Directory, "directory", "d", false, "prefixes themselves, not what is in them")

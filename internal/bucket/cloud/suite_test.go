@@ -128,7 +128,9 @@ func newAzure(t *testing.T, container string) cloud.Service {
 func azureCan() buckettest.Capabilities {
 	can := plain
 	refuses := can.Refuses
-	can.Refuses = func(name string) bool { return refuses(name) || strings.ContainsAny(name, `\`) }
+	can.Refuses = func(name string) bool {
+		return refuses(name) || strings.ContainsAny(name, `\`) || strings.HasSuffix(name, ".") || strings.Contains(name, "./")
+	}
 	return can
 }
 
