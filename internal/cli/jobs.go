@@ -9,6 +9,7 @@ func newJobs(a *App) *cobra.Command {
 	cmd.AddCommand(
 		submit,
 		newDescribe(a),
+		newExportConfig(a),
 		newList(a),
 		newCancel(a),
 		newUpdate(a),

@@ -19,6 +19,7 @@ type submitOptions struct {
 	module      textValue
 	jobDir      textValue
 	labels      labelsValue
+	fileStaging string // the staging bucket that the configuration file names
 
 	scaleTier      textValue
 	runtimeVersion textValue
@@ -57,7 +58,8 @@ func newSubmit(a *App, runF func(context.Context, *submitOptions) error) *cobra.
 What follows -- is handed to the program as it is. --job-dir is handed to it
 too, as the last argument.`,
 		Example: `  trainyard jobs submit training digits_1 --package-path trainer --module-name trainer.task -- --epochs=20
-  trainyard jobs submit training digits_2 --config job.yaml --stream-logs`,
+  trainyard jobs submit training digits_2 --config job.yaml --stream-logs
+  trainyard jobs submit training --config job.yaml`,
 		Args: o.positional,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(cmd); err != nil {
@@ -78,7 +80,7 @@ func (o *submitOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package; packed and uploaded")
 	f.Var(&o.packages, "packages", "archives to install, local or gs://, in this order")
 	f.Var(&o.module, "module-name", "module to run, as in trainer.task")
-	f.StringVar(&o.config, "config", "", "YAML or JSON file with a job; flags win over it")
+	f.StringVar(&o.config, "config", "", "YAML or JSON file with a job; flags win over it. It may also say packagePath, packages, stagingBucket and userArgs")
 	f.String("region", "", "region that the job names (default: the server's first)")
 	f.Var(staging, "staging-bucket", "bucket to upload packages to (default: the job dir's, else the server's default bucket)")
 	f.Var(&o.jobDir, "job-dir", "where the program shall write; handed to it as --job-dir")
@@ -125,6 +127,8 @@ func (o *submitOptions) positional(cmd *cobra.Command, args []string) error {
 		}
 	}
 	switch {
+	case len(before) == 0 && cmd.Flags().Changed("config"):
+		return nil // the file names the job, or it is missed there
 	case len(before) == 0:
 		return usagef("argument JOB: Must be specified.").withHint("%s digits_1 --package-path trainer --module-name trainer.task", cmd.CommandPath())
 	case len(before) > 1:

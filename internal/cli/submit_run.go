@@ -89,9 +89,14 @@ func (o *submitOptions) document(s config.Settings) (mlv1.Doc, error) {
 		if err != nil {
 			return nil, fault.Errorf(fault.Invalid, "Failed to load YAML from [%s]: Unable to read file [%s]: %s", o.config, o.config, reason(err))
 		}
-		if cfg, err = mlv1.ParseConfig(o.config, data); err != nil {
+		f, err := mlv1.ParseFile(o.config, data)
+		if err != nil {
 			return nil, err
 		}
+		if err := o.takeFile(f); err != nil {
+			return nil, err
+		}
+		cfg = f.Job
 	}
 	if _, err := job.ParseID(o.job); err != nil {
 		return nil, err
@@ -125,6 +130,36 @@ func (o *submitOptions) document(s config.Settings) (mlv1.Doc, error) {
 		doc.Sub("trainingInput")["jobDir"] = fixed
 	}
 	return doc, nil
+}
+
+// takeFile takes from a job file what the command line does not say itself.
+// Paths in it are relative to it.
+func (o *submitOptions) takeFile(f mlv1.File) error {
+	beside := func(path string) string {
+		if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "gs://") {
+			return path
+		}
+		return filepath.Join(filepath.Dir(o.config), path)
+	}
+	if o.job == "" {
+		if o.job = f.Job.Text("jobId"); o.job == "" {
+			return usagef("argument JOB: Must be specified.").withHint("name the job on the command line, or as jobId in %s", o.config)
+		}
+	}
+	if o.packagePath == "" && len(o.packages) == 0 {
+		o.packagePath = beside(f.PackagePath)
+		for _, p := range f.Packages {
+			o.packages = append(o.packages, beside(p))
+		}
+	}
+	if f.StagingBucket != "" {
+		fixed, err := stagingBucket(f.StagingBucket)
+		if err != nil {
+			return fault.Errorf(fault.Invalid, "stagingBucket in %s: %w", o.config, err)
+		}
+		o.fileStaging = fixed
+	}
+	return nil
 }
 
 // local are the checks of flags against each other and the configuration.
@@ -191,6 +226,10 @@ func (o *submitOptions) place(ctx context.Context, c *client.Client, s config.Se
 			return fault.Errorf(fault.Invalid, "%s: staging-bucket: %w", s.SourceOf("staging-bucket"), err)
 		}
 		p.staging = fixed
+	}
+	// A job file says more of this job than an environment or a default does.
+	if _, given := o.App.flags["staging-bucket"]; !given && o.fileStaging != "" {
+		p.staging = o.fileStaging
 	}
 	p.jobDir = in.Text("jobDir")
 	noBucket := len(p.local) > 0 && p.staging == "" && p.jobDir == ""

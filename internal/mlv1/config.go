@@ -19,7 +19,9 @@ import (
 // value is read, not the value's looks: runtimeVersion: 2.10 stays "2.10".
 // What the API does not know is refused here, with the line and the nearest
 // name, before anything is uploaded. Every error is told, not only the first.
-func ParseConfig(name string, data []byte) (Doc, error) {
+func ParseConfig(name string, data []byte) (Doc, error) { return parse(name, data, jobMessage) }
+
+func parse(name string, data []byte, m *message) (Doc, error) {
 	if json.Valid(data) {
 		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" ")) // only between tokens: a JSON string holds no raw tab
 	}
@@ -40,7 +42,7 @@ func ParseConfig(name string, data []byte) (Doc, error) {
 	}
 	d := Doc{}
 	if !isNull(top) {
-		d = c.message(top, jobMessage, "", 0)
+		d = c.message(top, m, "", 0)
 	}
 	if len(c.problems) > 0 {
 		return nil, fault.Errorf(fault.Invalid, "%s", strings.Join(c.problems, "\n"))
@@ -155,7 +157,7 @@ func (c *configReader) unknown(key *yaml.Node, m *message, path string) {
 	msg := fmt.Sprintf("unknown field %s", under(path, key.Value))
 	if near := nearest(key.Value, m.names()); near != "" {
 		msg += fmt.Sprintf("; did you mean %s?", near)
-	} else if _, in := trainingInput.fields[key.Value]; in && m == jobMessage {
+	} else if _, in := trainingInput.fields[key.Value]; in && path == "" {
 		msg += "; it belongs under trainingInput"
 	}
 	c.problem(key, "%s", msg)
