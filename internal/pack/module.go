@@ -28,6 +28,22 @@ func modules(archives []string) (all []string, readable bool, err error) {
 	return all, readable, nil
 }
 
+// packageOf is the package that a script is part of, and its name in it; empty
+// for a script by itself.
+func packageOf(script string) (top, module string) {
+	if filepath.Ext(script) != ".py" || !exists(script) {
+		return "", ""
+	}
+	module = strings.TrimSuffix(filepath.Base(script), ".py")
+	for dir := filepath.Dir(script); exists(filepath.Join(dir, "__init__.py")); dir = filepath.Dir(dir) {
+		top, module = dir, filepath.Base(dir)+"."+module
+	}
+	if top == "" {
+		return "", ""
+	}
+	return top, module
+}
+
 // Entry is the module that is meant where none is named: the script, or the
 // package's task or __main__.
 func Entry(archives []string, packagePath string) (string, error) {
@@ -38,6 +54,9 @@ func Entry(archives []string, packagePath string) (string, error) {
 	abs, err := filepath.Abs(packagePath)
 	if err != nil {
 		return "", fault.Errorf(fault.Invalid, "package path %s: %w", packagePath, err)
+	}
+	if _, module := packageOf(abs); module != "" {
+		return module, nil
 	}
 	name := filepath.Base(abs)
 	if ext := filepath.Ext(name); ext == ".py" || ext == ".ipynb" {

@@ -86,6 +86,9 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, fault.Errorf(fault.Invalid, "package path %s: %w", o.Path, err)
 	}
+	if top, _ := packageOf(path); top != "" {
+		path = top
+	}
 	root := filepath.Dir(path)
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		return Result{}, fault.Errorf(fault.Invalid, "Source directory [%s] is not a valid directory.", root)
