@@ -85,7 +85,7 @@ func runCheck(ctx context.Context, o *submitOptions) error {
 		return exitError(exitFailed)
 	}
 	if len(found) == 0 {
-		o.Say("Nothing was found that would go wrong.")
+		o.Say("Nothing in the code was found that would go wrong.")
 	}
 	return nil
 }
@@ -163,6 +163,12 @@ func (o *submitOptions) codeOptions(p *packages, in mlv1.Doc) check.Options {
 		if abs, err := filepath.Abs(o.packagePath); err == nil {
 			c.Folders = append(c.Folders, filepath.Dir(abs))
 		}
+	}
+	for _, s := range p.skipped {
+		if c.LeftOut == nil {
+			c.LeftOut = map[string]string{}
+		}
+		c.LeftOut[s.Path] = s.Why
 	}
 	if wd, err := os.Getwd(); err == nil && !slices.Contains(c.Folders, wd) {
 		c.Folders = append(c.Folders, wd)
