@@ -45,7 +45,7 @@ func (o *submitOptions) packageFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script or a notebook")
 	f.Var(&o.packages, "packages", "archives that are installed too, local or gs://")
 	f.Var(&o.module, "module-name", "module to run, as in trainer.task")
-	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11")
+	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11; see: trainyard runtimes list")
 	f.Var(&o.pythonVersion, "python-version", "Python version, as in 3.12")
 }
 

@@ -117,9 +117,9 @@ func (a *App) spawnServer(ctx context.Context, s config.Settings) (string, error
 	if a.configFile != "" {
 		args = append(args, "--config-file", a.configFile)
 	}
-	for _, name := range serverKeys {
+	for _, name := range serverKeys() {
 		if v, given := a.flags[name]; given && name != "listen" && name != "data-dir" {
-			args = append(args, "--"+name, v)
+			args = append(args, "--"+name+"="+v)
 		}
 	}
 	cmd := exec.Command(self, args...)
