@@ -111,6 +111,7 @@ func TestMistakesNameTheKeyAndTheSource(t *testing.T) {
 		{env: "TRAINYARD_INSTALLER=conda", msg: `"conda" is none of auto, uv, pip`},
 		{env: "TRAINYARD_MAX_PARALLEL_JOBS=x", msg: "is not a whole number"},
 		{env: "TRAINYARD_BUCKETS=models", msg: "buckets: expected NAME=PLACE"},
+		{file: "buckets:\n  models: s3:/x", msg: "the place of models is none such as s3://company-models"},
 		{env: "TRAINYARD_BUCKETS=models=s3://key:sesame@x", msg: "the place of models holds credentials"},
 		{file: "buckets:\n  models: [s3://x]", msg: "buckets: models: a plain value without commas is expected"},
 		{env: "TRAINYARD_PROJECT=", msg: "the project is set to the empty string"},
