@@ -219,7 +219,7 @@ func lockData(ctx context.Context, dir string) (unlock func(), err error) {
 		return nil, fault.Errorf(fault.Invalid, "cannot lock the data directory: %w", err)
 	}
 	if !ok {
-		return nil, fault.Errorf(fault.Conflict, "another server uses the data directory %s", dir).WithHint("see: trainyard server status --data-dir %s; or choose another with --data-dir", dir)
+		return nil, fault.Errorf(fault.Conflict, "another server uses the data directory %s", dir).WithHint("TRAINYARD_DATA_DIR=%s trainyard server status tells of it; or choose another with --data-dir", dir)
 	}
 	return func() { _ = lock.Close() }, nil
 }

@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"internal/mlv1":                  {"internal/job", "internal/fault"},
 	"internal/ignore":                {"internal/fault"},
 	"internal/pack":                  {"internal/ignore", "internal/fault"},
-	"internal/check":                 {"internal/fault"},
+	"internal/check":                 {"internal/pack", "internal/fault"},
 	"internal/scaffold":              {"internal/fault"},
 	"internal/stage":                 {"internal/fault"},
 	"internal/runtimes":              {"internal/fault"},

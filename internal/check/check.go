@@ -34,7 +34,8 @@ type Options struct {
 	// installed. RuntimeUnknown says that there may be others.
 	Runtime        []string
 	RuntimeUnknown bool
-	Folders        []string // of the user's, that relative paths may have been meant for
+	Folders        []string          // of the user's, that relative paths may have been meant for
+	LeftOut        map[string]string // what the archives leave out, a folder with a slash at its end, and why
 }
 
 // Finding is something that will go wrong, or may.

@@ -71,6 +71,12 @@ func TestFindings(t *testing.T) {
 						break
 					}
 					o.Version = []int{3, int(value[2] - '0')}
+				case "left out":
+					path, why, _ := strings.Cut(value, " ")
+					if o.LeftOut == nil {
+						o.LeftOut = map[string]string{}
+					}
+					o.LeftOut[path] = why
 				case "more":
 					o.More = true
 				}

@@ -175,15 +175,23 @@ func (j *judge) imports(s source, f file, i imported) {
 	if j.unsure {
 		return
 	}
-	need := top
-	if c := j.carriers(target); len(c) > 0 {
+	// Of a namespace that many share, what is imported from it says more.
+	what, need := top, top
+	if _, inner, _ := strings.Cut(target, "."); top == "google" && (inner != "" || len(i.Names) > 0) {
+		what = target
+		if len(i.Names) > 0 && strings.Count(target, ".") < 2 {
+			what = join(target, i.Names[0])
+		}
+		need = strings.ReplaceAll(what, ".", "-")
+	}
+	if c := j.carriers(what); c[0] != top {
 		need = c[0]
 	}
 	hint := fmt.Sprintf("add '%s' to install_requires in setup.py", need)
 	if !j.handmade {
 		hint = fmt.Sprintf("name '%s' in a requirements.txt beside what is packed", need)
 	}
-	j.once(false, where, top, hint, "import %s: it is neither declared as a requirement nor brought by one", top)
+	j.once(false, where, "requirement "+need, hint, "import %s: it is neither declared as a requirement nor brought by one", what)
 }
 
 // once reports the first place of what may be imported in many.
@@ -244,7 +252,13 @@ func (j *judge) hidden(module string) bool {
 // left is what to do about a module that lies in the user's tree but not in
 // the archive.
 func (j *judge) left(module string) string {
-	rel := filepath.FromSlash(strings.ReplaceAll(module, ".", "/"))
+	rel := strings.ReplaceAll(module, ".", "/")
+	for p, why := range j.LeftOut {
+		if p == rel+".py" || p == rel+"/" || strings.HasSuffix(p, "/") && strings.HasPrefix(rel, p) {
+			return fmt.Sprintf("%s is left out (%s); a line with ! in a .trainyardignore takes it back", p, why)
+		}
+	}
+	rel = filepath.FromSlash(rel)
 	for _, dir := range j.Folders {
 		folder := filepath.Join(dir, rel)
 		switch {
@@ -254,7 +268,7 @@ func (j *judge) left(module string) string {
 			return fmt.Sprintf("touch %s, so that it is found as a package", filepath.Join(folder, "__init__.py"))
 		}
 	}
-	return "see what is packed with --dry-run"
+	return "trainyard package --list shows what is packed"
 }
 
 func isFile(p string) bool { info, err := os.Stat(p); return err == nil && info.Mode().IsRegular() }

@@ -1,19 +1,13 @@
 package check
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"errors"
 	"io"
-	"os"
 	"path"
 	"regexp"
 	"strings"
 
-	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pack"
 )
 
 // Archives may be anybody's: what is read of them has bounds. A module that is
@@ -58,8 +52,8 @@ func (c *code) archive(name string) error {
 	var setup []byte
 	says := false // its metadata tell what it requires
 	wheel := strings.HasSuffix(strings.ToLower(name), ".whl")
-	err := each(name, func(member string, r io.Reader) error {
-		member = path.Clean(member)
+	err := pack.Each(name, func(f pack.File, r io.Reader) error {
+		member := path.Clean(f.Path)
 		inside := member
 		if !wheel {
 			var ok bool
@@ -132,62 +126,6 @@ func (c *code) archive(name string) error {
 		}
 		c.files = append(c.files, s)
 		c.modules[s.module] = s.name
-	}
-	return nil
-}
-
-// each hands the members of an archive to fn, one after the other. What is no
-// archive has none.
-func each(name string, fn func(string, io.Reader) error) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return fault.Errorf(fault.Invalid, "Unable to read file [%s]: %w", name, err)
-	}
-	defer f.Close()
-	damaged := func(err error) error {
-		return fault.Errorf(fault.Invalid, "%s is not a readable archive: %w", name, err).WithHint("build it again: python setup.py sdist")
-	}
-	switch lower := strings.ToLower(name); {
-	case strings.HasSuffix(lower, ".whl"), strings.HasSuffix(lower, ".zip"):
-		info, err := f.Stat()
-		if err != nil {
-			return damaged(err)
-		}
-		z, err := zip.NewReader(f, info.Size())
-		if err != nil {
-			return damaged(err)
-		}
-		for _, m := range z.File {
-			if strings.HasSuffix(m.Name, "/") {
-				continue
-			}
-			r, err := m.Open()
-			if err != nil {
-				return damaged(err)
-			}
-			err = fn(m.Name, r)
-			_ = r.Close()
-			if err != nil {
-				return damaged(err)
-			}
-		}
-	case strings.HasSuffix(lower, ".tar.gz"), strings.HasSuffix(lower, ".tgz"):
-		z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<16))
-		if err != nil {
-			return damaged(err)
-		}
-		for t := tar.NewReader(z); ; {
-			h, err := t.Next()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err == nil && h.Typeflag == tar.TypeReg {
-				err = fn(h.Name, t)
-			}
-			if err != nil {
-				return damaged(err)
-			}
-		}
 	}
 	return nil
 }

@@ -148,7 +148,8 @@ def scan(source, python):
     except RecursionError:
         s.dynamic = True
     return {'imports': s.imports, 'defines': sorted(s.defines | s.shared), 'dynamic': s.dynamic, 'strict': s.strict, 'syspath': s.syspath, 'opens': s.opens,
-            'jobDir': any(w.lstrip('-').replace('_', '-').startswith('job-dir') for w in s.words)}
+            # To argparse --job_dir is another argument; flags of TensorFlow and absl take both.
+            'jobDir': any(w.lstrip('-').startswith('job-dir') or w.startswith('job_dir') for w in s.words)}
 
 
 def strings(node):

@@ -45,7 +45,7 @@ func (o *submitOptions) packageFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script or a notebook")
 	f.Var(&o.packages, "packages", "archives that are installed too, local or gs://")
 	f.Var(&o.module, "module-name", "module to run, as in trainer.task")
-	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11")
+	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11; see: trainyard runtimes list")
 	f.Var(&o.pythonVersion, "python-version", "Python version, as in 3.12")
 }
 
@@ -85,7 +85,7 @@ func runCheck(ctx context.Context, o *submitOptions) error {
 		return exitError(exitFailed)
 	}
 	if len(found) == 0 {
-		o.Say("Nothing was found that would go wrong.")
+		o.Say("Nothing in the code was found that would go wrong.")
 	}
 	return nil
 }
@@ -171,6 +171,12 @@ func (o *submitOptions) codeOptions(p *packages, in mlv1.Doc) check.Options {
 		if abs, err := filepath.Abs(o.packagePath); err == nil {
 			c.Folders = append(c.Folders, filepath.Dir(abs))
 		}
+	}
+	for _, s := range p.skipped {
+		if c.LeftOut == nil {
+			c.LeftOut = map[string]string{}
+		}
+		c.LeftOut[s.Path] = s.Why
 	}
 	if wd, err := os.Getwd(); err == nil && !slices.Contains(c.Folders, wd) {
 		c.Folders = append(c.Folders, wd)

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 // flagError words what the flag parser found as the original does.
@@ -55,7 +55,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	err := usagef("unrecognized arguments: %s", name)
 	best, dist := "", min(3, len(e.GetSpecifiedName())/2+1)
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := config.Distance(e.GetSpecifiedName(), f.Name); d < dist && !f.Hidden {
+		if d := fault.Distance(e.GetSpecifiedName(), f.Name); d < dist && !f.Hidden {
 			best, dist = f.Name, d
 		}
 	})

@@ -131,7 +131,9 @@ func newRuntimesAdd(a *App) *cobra.Command {
 	var replace bool
 	cmd := &cobra.Command{
 		Use: "add FILE", Short: "Add a runtime version of your own to the server", Args: exactly("FILE"),
-		Long: `FILE is YAML: version, python (a list of lines, the best first) and requires (a
+		Long: `Add a runtime version of your own to the server, which jobs then name like others.
+
+FILE is YAML: version, python (a list of lines, the best first) and requires (a
 list of requirements), or packages (NAME==VERSION, with sha256:… digests where
 wanted) for an exact set. Optional: title, released, and deprecated and ends,
 the dates from which jobs are warned and refused.`,

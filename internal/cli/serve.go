@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,10 +12,12 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
-// serverKeys are the settings that a server has flags for.
-var serverKeys = []string{
-	"listen", "data-dir", "token-file", "max-parallel-jobs", "job-memory", "cancel-grace", "keep-failed",
-	"storage-proxy", "private-tmp", "regions", "default-bucket", "buckets", "log-level", "installer", "uv", "pythons",
+// clientKeys are the settings of whoever talks to a server.
+var clientKeys = []string{"endpoint", "project", "region", "staging-bucket", "token", "quiet", "format"}
+
+// serverKeys are the settings that a server has flags for: all the others.
+func serverKeys() []string {
+	return slices.DeleteFunc(config.Keys(), func(name string) bool { return slices.Contains(clientKeys, name) })
 }
 
 func newServe(a *App) *cobra.Command {
@@ -46,9 +49,12 @@ same data directory.`,
 			})
 		},
 	}
-	for _, name := range serverKeys {
+	for _, name := range serverKeys() {
 		if name != "token-file" { // every command has that one
 			cmd.Flags().String(name, "", help(name))
+			if config.DefaultOf(name) == "false" {
+				cmd.Flags().Lookup(name).NoOptDefVal = "true"
+			}
 		}
 	}
 	cmd.Flags().BoolVar(&embedded, "embedded", false, "started by a command line, which may replace it by a newer one")

@@ -74,7 +74,10 @@ func runServerStop(ctx context.Context, a *App) error {
 		return err
 	}
 	info, _, err := findServer(ctx, s, a.UserAgent())
-	if err != nil {
+	switch {
+	case fault.Is(err, fault.Denied): // it runs, and wants its token
+		return err
+	case err != nil:
 		a.Say("No server is running on %s.", s.DataDir)
 		return nil
 	}
@@ -100,7 +103,9 @@ func runServerStatus(ctx context.Context, a *App) error {
 		if info, err = c.Server(ctx); err != nil {
 			return err
 		}
-	} else if info, endpoint, err = findServer(ctx, s, a.UserAgent()); err != nil {
+	} else if info, endpoint, err = findServer(ctx, s, a.UserAgent()); fault.Is(err, fault.Denied) {
+		return err
+	} else if err != nil {
 		a.Say("No server is running on %s.", s.DataDir)
 		return exitError(exitFailed)
 	}

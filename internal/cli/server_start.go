@@ -30,8 +30,11 @@ const (
 // the background where there is none, and replaces where it was started by an
 // older command line. Several at once start one.
 func (a *App) ensureServer(ctx context.Context, s config.Settings) (string, error) {
-	if info, endpoint, err := findServer(ctx, s, a.UserAgent()); err == nil && !a.outdated(info) {
+	switch info, endpoint, err := findServer(ctx, s, a.UserAgent()); {
+	case err == nil && !a.outdated(info):
 		return endpoint, nil
+	case fault.Is(err, fault.Denied):
+		return "", err
 	}
 	if a.Programs.Serve == nil {
 		return "", fault.Errorf(fault.Invalid, "no endpoint is configured, and a server of your own runs on Linux and macOS only").
@@ -114,12 +117,20 @@ func (a *App) spawnServer(ctx context.Context, s config.Settings) (string, error
 	}
 
 	args := []string{"serve", "--embedded", "--listen", s.Listen, "--data-dir", s.DataDir}
-	if a.configFile != "" {
-		args = append(args, "--config-file", a.configFile)
+	// The server runs in another folder: paths are whole.
+	if a.configFile != "" || a.Env.Get("TRAINYARD_CONFIG_FILE") != "" {
+		file, err := filepath.Abs(s.File)
+		if err != nil {
+			return "", fault.Errorf(fault.Internal, "find %s: %w", s.File, err)
+		}
+		args = append(args, "--config-file", file)
 	}
-	for _, name := range serverKeys {
-		if v, given := a.flags[name]; given && name != "listen" && name != "data-dir" {
-			args = append(args, "--"+name, v)
+	if s.TokenFile != "" {
+		args = append(args, "--token-file", s.TokenFile)
+	}
+	for _, name := range serverKeys() {
+		if v, given := a.flags[name]; given && name != "listen" && name != "data-dir" && name != "token-file" {
+			args = append(args, "--"+name+"="+v)
 		}
 	}
 	cmd := exec.Command(self, args...)

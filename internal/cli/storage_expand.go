@@ -26,6 +26,9 @@ func ofObject(o *client.Object, base string) item {
 	return item{place{Bucket: o.Bucket, Name: o.Name}, strings.TrimPrefix(o.Name, base), o, int64(o.Size)}
 }
 
+// noncurrent reports whether it is an old version of an object.
+func (i item) noncurrent() bool { return i.Object != nil && i.Object.TimeDeleted != "" }
+
 func noMatch(l place) error {
 	return fault.Errorf(fault.NotFound, "The following URLs matched no objects or files: %s", l)
 }

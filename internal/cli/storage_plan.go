@@ -72,7 +72,7 @@ func checkTransfer(root place, t transfer) error {
 		return nil
 	case t.to.remote() && (t.to.Name == "" || t.from.std() && strings.HasSuffix(t.to.Name, "/")):
 		return fault.Errorf(fault.Invalid, "%s names no object", root).WithHint("say what the object is to be called: gs://%s/NAME", t.to.Bucket)
-	case t.from.place == t.to:
+	case t.from.place == t.to && !t.from.noncurrent(): // which is restored so
 		return fault.Errorf(fault.Invalid, "source and destination are the same: %s", t.to)
 	case !t.from.remote() && !t.to.remote():
 		return fault.Errorf(fault.Invalid, "neither %s nor %s is a gs:// URL", t.from, t.to).WithHint("cp copies local files")

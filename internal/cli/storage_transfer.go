@@ -106,7 +106,11 @@ func (w *copier) one(ctx context.Context, t transfer) error {
 	}
 	w.board.say("Removing %s...", t.from.url())
 	if t.from.remote() {
-		return w.client.DeleteObject(ctx, t.from.Bucket, t.from.Name, 0, client.Conditions{Generation: &t.from.Object.Generation})
+		generation := t.from.Object.Generation
+		if t.from.noncurrent() {
+			return w.client.DeleteObject(ctx, t.from.Bucket, t.from.Name, generation, client.Conditions{})
+		}
+		return w.client.DeleteObject(ctx, t.from.Bucket, t.from.Name, 0, client.Conditions{Generation: &generation})
 	}
 	if err := os.Remove(t.from.Name); err != nil {
 		return fault.Errorf(fault.Invalid, "%s is copied but cannot be removed: %w", t.from, err)

@@ -77,7 +77,7 @@ func (o *submitOptions) flags(f *pflag.FlagSet) {
 	o.scaleTier.kind, o.jobDir.kind = "TIER", "gs://BUCKET/PATH"
 	staging := &textValue{check: stagingBucket, kind: "gs://BUCKET"}
 
-	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package; packed and uploaded")
+	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script or a notebook; packed and uploaded")
 	f.Var(&o.packages, "packages", "archives to install, local or gs://, in this order")
 	f.Var(&o.module, "module-name", "module to run, as in trainer.task")
 	f.StringVar(&o.config, "config", "", "YAML or JSON file with a job; flags win over it. It may also say packagePath, packages, stagingBucket and userArgs")
@@ -86,7 +86,7 @@ func (o *submitOptions) flags(f *pflag.FlagSet) {
 	f.Var(&o.jobDir, "job-dir", "where the program shall write; handed to it as --job-dir")
 	f.Var(&o.labels, "labels", "labels of the job")
 	f.Var(&o.scaleTier, "scale-tier", "basic, basic-gpu, basic-tpu, custom, premium-1 or standard-1")
-	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11")
+	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11; see: trainyard runtimes list")
 	f.Var(&o.pythonVersion, "python-version", "Python version, as in 3.12")
 	f.Var(&o.serviceAccount, "service-account", "account that the job runs as")
 	f.Var(&o.network, "network", "network of the job")

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 
 func TestEverySettingIsAFlagAVariableAndAKeyOfTheFile(t *testing.T) {
 	values := map[string]string{
-		"endpoint": "http://h:1", "listen": "h:1", "quiet": "true", "storage-proxy": "false", "private-tmp": "false", "max-parallel-jobs": "3", "job-memory": "2GiB", "cancel-grace": "5s",
+		"endpoint": "http://h:1", "data-dir": "/yard", "listen": "h:1", "quiet": "true", "storage-proxy": "false", "private-tmp": "false", "max-parallel-jobs": "3", "job-memory": "2GiB", "cancel-grace": "5s",
 		"environments-size": "3GiB", "fetch-pythons": "true", "keep-failed": "1h0m0s", "log-level": "debug", "installer": "pip", "regions": "a,b", "pythons": "/p,/q", "buckets": "models=s3://x,team-*=gs://y-*",
 	}
 	for _, k := range keys {
@@ -111,6 +111,7 @@ func TestMistakesNameTheKeyAndTheSource(t *testing.T) {
 		{env: "TRAINYARD_INSTALLER=conda", msg: `"conda" is none of auto, uv, pip`},
 		{env: "TRAINYARD_MAX_PARALLEL_JOBS=x", msg: "is not a whole number"},
 		{env: "TRAINYARD_BUCKETS=models", msg: "buckets: expected NAME=PLACE"},
+		{file: "buckets:\n  models: s3:/x", msg: "the place of models is none such as s3://company-models"},
 		{env: "TRAINYARD_BUCKETS=models=s3://key:sesame@x", msg: "the place of models holds credentials"},
 		{file: "buckets:\n  models: [s3://x]", msg: "buckets: models: a plain value without commas is expected"},
 		{env: "TRAINYARD_PROJECT=", msg: "the project is set to the empty string"},
@@ -204,4 +205,46 @@ func FuzzFile(f *testing.F) {
 			t.Errorf("%q: after Set: %v, %v", text, got, err)
 		}
 	})
+}
+
+func TestPathsAreSeenFromWhereTheyStand(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"token", "sub/token"} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte("sesame"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wd, err := os.Getwd() // with links followed
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(wd, "sub", "config.yaml")
+	if err := os.WriteFile(file, []byte("token-file: token\ndata-dir: ~/yard\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := func(in Input) Settings {
+		t.Helper()
+		in.Environ = append(in.Environ, "HOME=/home/ann")
+		s, err := Load(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := load(Input{File: file}); s.TokenFile != filepath.Join(wd, "sub", "token") || s.DataDir != "/home/ann/yard" {
+		t.Errorf("from the file: %s, %s", s.TokenFile, s.DataDir)
+	}
+	if s := load(Input{File: file, Flags: map[string]string{"token-file": "token"}, Environ: []string{"TRAINYARD_DATA_DIR=yard"}}); s.TokenFile != filepath.Join(wd, "token") || s.DataDir != filepath.Join(wd, "yard") {
+		t.Errorf("from flag and environment: %s, %s", s.TokenFile, s.DataDir)
+	}
+	if err := Set(file, "token-file", "token"); err != nil {
+		t.Fatal(err)
+	}
+	if s := load(Input{File: file}); s.TokenFile != filepath.Join(wd, "token") {
+		t.Errorf("after config set: %s", s.TokenFile)
+	}
 }

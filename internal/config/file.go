@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2/maybe"
@@ -106,6 +107,9 @@ func Set(path, name, value string) error {
 	}
 	if err := k.set(&Settings{}, value); err != nil {
 		return fault.Errorf(fault.Invalid, "%s: %w", name, err)
+	}
+	if slices.Contains(paths, name) && !strings.HasPrefix(value, "~/") {
+		value = Source{}.absolute(value, nil) // as the user sees it, not from the file's folder
 	}
 	return edit(path, func(doc *yaml.Node) {
 		for i := 0; i+1 < len(doc.Content); i += 2 {

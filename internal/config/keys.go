@@ -190,7 +190,9 @@ func places(name, help string, field func(*Settings) *[]string) key {
 		for _, p := range *field(s) {
 			name, place, ok := strings.Cut(p, "=")
 			switch u, err := url.Parse(place); {
-			case !ok || name == "" || !strings.Contains(place, "://"):
+			case ok && name != "" && !strings.Contains(place, "://"):
+				return fmt.Errorf("the place of %s is none such as s3://company-models, gs://… or azblob://…", name)
+			case !ok || name == "":
 				return fmt.Errorf("expected NAME=PLACE, as in models=s3://company-models, with commas between; see %q", name)
 			case err != nil:
 				return fmt.Errorf("the place of %s is not a URL", name)

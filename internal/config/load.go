@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
@@ -46,12 +47,37 @@ func Load(in Input) (Settings, error) {
 		if t, ok := in.Flags[k.name]; ok {
 			text, src = t, Source{Flag, k.name}
 		}
+		if slices.Contains(paths, k.name) {
+			text = src.absolute(text, env)
+		}
 		if err := k.set(&s, text); err != nil {
 			return s, fault.Errorf(fault.Invalid, "%s: %s: %w", src, k.name, err)
 		}
 		s.sources[k.name] = src
 	}
 	return s, s.readToken()
+}
+
+// paths are the settings that name a file or a folder: a server in the
+// background, and commands in other folders, must find the same one.
+var paths = []string{"data-dir", "token-file"}
+
+// absolute is a path as its source means it: seen from the folder of the file
+// that it stands in, else from the working directory. A ~ is the user's home.
+func (s Source) absolute(path string, env Env) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok && env.Get("HOME") != "" {
+		return filepath.Join(env.Get("HOME"), rest)
+	}
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	if s.Level == File {
+		path = filepath.Join(filepath.Dir(s.Name), path)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // readToken fills Token from TokenFile where no token was given by itself.

@@ -47,7 +47,8 @@ type Rules struct {
 type Verdict struct {
 	Out bool
 	By  string // .gitignore:3: *.csv; empty where nothing is about it
-	// Default is set where only our own list of what is nobody's code is the reason.
+	// Default is set where our own list of what is nobody's code would do, whatever
+	// else names it: most .gitignore files list caches, and nobody misses them.
 	Default bool
 }
 
@@ -166,7 +167,11 @@ func (r *Rules) Match(name string, folder bool) Verdict {
 				continue
 			}
 			if p, ok := last(sets[i].patterns, filepath.ToSlash(rel), folder); ok {
-				return Verdict{Out: !p.negated, By: fmt.Sprintf("%s:%d: %s", sets[i].name, p.line, p.text)}
+				v := Verdict{Out: !p.negated, By: fmt.Sprintf("%s:%d: %s", sets[i].name, p.line, p.text)}
+				if v.Out {
+					_, v.Default = Never(r.dir, name, folder)
+				}
+				return v
 			}
 		}
 	}

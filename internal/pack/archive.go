@@ -2,7 +2,6 @@ package pack
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -137,60 +136,4 @@ func normalise(path string) error {
 		return err
 	}
 	return os.Rename(temp, path)
-}
-
-// maxMembers bounds what is read of an archive that somebody hands us.
-const maxMembers = 1_000_000
-
-// List names the files in a distribution archive: .tar.gz, .tgz, .tar, .zip
-// and .whl. Other files have nothing in them.
-func List(path string) ([]File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "Unable to read file [%s]: %w", path, err)
-	}
-	defer f.Close()
-	damaged := func(err error) error {
-		return fault.Errorf(fault.Invalid, "%s is not a readable archive: %w", path, err).WithHint("build it again: python setup.py sdist")
-	}
-	var files []File
-	switch name := strings.ToLower(path); {
-	case strings.HasSuffix(name, ".whl"), strings.HasSuffix(name, ".zip"):
-		info, err := f.Stat()
-		if err != nil {
-			return nil, damaged(err)
-		}
-		z, err := zip.NewReader(f, info.Size())
-		if err != nil {
-			return nil, damaged(err)
-		}
-		for _, m := range z.File {
-			if !strings.HasSuffix(m.Name, "/") {
-				files = append(files, File{m.Name, int64(m.UncompressedSize64)})
-			}
-		}
-	case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"), strings.HasSuffix(name, ".tar"):
-		var r io.Reader = f
-		if !strings.HasSuffix(name, ".tar") {
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				return nil, damaged(err)
-			}
-			r = z
-		}
-		t := tar.NewReader(r)
-		for len(files) < maxMembers {
-			h, err := t.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return nil, damaged(err)
-			}
-			if h.Typeflag == tar.TypeReg {
-				files = append(files, File{h.Name, h.Size})
-			}
-		}
-	}
-	return files, nil
 }

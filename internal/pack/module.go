@@ -104,7 +104,7 @@ func CheckModule(archives []string, module string) error {
 	if n := near(guess, all); n != "" {
 		return e.WithHint("did you mean %s?", n)
 	}
-	return e.WithHint("a module is a .py file in a package that is shipped; see what is shipped with --dry-run")
+	return e.WithHint("a module is a .py file in a package that is shipped; trainyard package --list shows what is shipped")
 }
 
 // moduleOf is the dotted name of a file in an archive. An sdist has its files
@@ -133,7 +133,7 @@ func near(want string, all []string) string {
 		if strings.HasSuffix(m, ".__init__") {
 			continue
 		}
-		d := distance(want, m)
+		d := fault.Distance(want, m)
 		if m == want || strings.HasSuffix(m, "."+want) {
 			d = 0
 		}
@@ -142,24 +142,4 @@ func near(want string, all []string) string {
 		}
 	}
 	return best
-}
-
-// distance counts the single-letter edits between two names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -297,7 +297,7 @@ func TestCheckModule(t *testing.T) {
 	dir := tree(t, "trainer/__init__.py", "", "trainer/task.py", "", "trainer/sub/__init__.py", "", "trainer/sub/__main__.py", "")
 	a := []string{mustBuild(t, pack.Options{Path: dir + "/trainer"}).Archives[0].Path}
 	for module, hint := range map[string]string{"trainer.task": "", "trainer.sub": "", "trainer.sub.__main__": "",
-		"trainer.tsk": "did you mean trainer.task?", "task": "did you mean trainer.task?", "trainer/task.py": "did you mean trainer.task?", "trainer": "such as trainer.task", "numpy": "--dry-run"} {
+		"trainer.tsk": "did you mean trainer.task?", "task": "did you mean trainer.task?", "trainer/task.py": "did you mean trainer.task?", "trainer": "such as trainer.task", "numpy": "package --list"} {
 		err := pack.CheckModule(a, module)
 		if (err == nil) != (hint == "") || err != nil && !strings.Contains(fault.HintOf(err), hint) {
 			t.Errorf("CheckModule(%s) = %v (%s), want hint %q", module, err, fault.HintOf(err), hint)

@@ -80,7 +80,7 @@ func (c Catalogue) chooseRuntime(a Ask, found []version) (Choice, error) {
 	r, err := c.Get(a.Runtime)
 	if fault.Is(err, fault.NotFound) {
 		return Choice{}, refuse("runtime_version", sentence+". Nearest here: "+strings.Join(c.nearest(a.Runtime), ", "),
-			"see all with: trainyard runtimes list; without a runtime version a job gets the newest Python there is")
+			"see all with: trainyard runtimes list; without a runtime version a job gets a current Python and what it requires")
 	}
 	if err != nil {
 		return Choice{}, refuse("runtime_version", err.Error(), fault.HintOf(err))

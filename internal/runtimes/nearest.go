@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 // nearest are the versions that were perhaps meant: of the original's numbers
@@ -22,7 +24,7 @@ func (c Catalogue) nearest(asked string) []string {
 		case numeric && isNumber:
 			list = append(list, candidate{name, versionDistance(want, v)})
 		case !numeric && !isNumber:
-			list = append(list, candidate{name, spelling(asked, name)})
+			list = append(list, candidate{name, fault.Distance(asked, name)})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
@@ -45,27 +47,6 @@ func versionDistance(a, b version) int {
 	}
 	distance := func(x, y int) int { return max(x-y, y-x) }
 	return 1000*distance(at(a, 0), at(b, 0)) + distance(at(a, 1), at(b, 1))
-}
-
-// spelling is the number of letters to add, drop or change.
-func spelling(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // compareNames orders numbers as numbers and, among the rest, by letters:
