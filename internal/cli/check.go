@@ -77,6 +77,9 @@ func runCheck(ctx context.Context, o *submitOptions) error {
 	options := o.codeOptions(p, in)
 	options.Python = python
 	brings(&options, in.Text("runtimeVersion"), s.DataDir)
+	if options.RuntimeUnknown {
+		o.Warn("what runtime version %s brings is not known on this machine, so imports were not compared with it; trainyard runtimes list shows the server's", o.runtimeVersion.text)
+	}
 	found, err := check.Run(ctx, options)
 	if err != nil {
 		return err

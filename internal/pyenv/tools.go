@@ -72,7 +72,10 @@ func (t *tools) install(ctx context.Context, c *Cache, l *lock, dir string, p pl
 		return asked(c.again(ctx, log, func() error { return t.add(ctx, c, l, dir, list, given, kept, log) }), p)
 	}
 	if t.kind == "uv" {
-		args = append([]string{t.uv, "pip", "install", "--python", filepath.Join(binDir(dir), "python"), "-r", list, "--excludes", given}, c.uvFlags()...)
+		args = append([]string{t.uv, "pip", "install", "--python", filepath.Join(binDir(dir), "python"), "-r", list}, c.uvFlags()...)
+		if len(p.names) > 0 { // uv warns of an empty file
+			args = append(args, "--excludes", given)
+		}
 	}
 	err := c.again(ctx, log, func() error { return c.command(ctx, l, "environment", log, args...) })
 	return asked(err, p)

@@ -66,7 +66,7 @@ func decode(b []byte, version, source string) (*Runtime, error) {
 		if where == "" {
 			where = "runtime version " + version
 		}
-		return fault.Errorf(fault.Invalid, "%s: "+form, append([]any{where}, args...)...).WithHint("see: trainyard runtimes describe 2.11 --format yaml, for the form of one")
+		return fault.Errorf(fault.Invalid, "%s: "+form, append([]any{where}, args...)...).WithHint("the form of one is in: trainyard runtimes add --help")
 	}
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
