@@ -146,7 +146,7 @@ func (o *localOptions) here(ctx context.Context, s config.Settings) (*client.Cli
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Options{Endpoint: endpoint, UserAgent: o.UserAgent()})
+	return client.New(client.Options{Endpoint: endpoint, Token: s.Token.Reveal(), UserAgent: o.UserAgent()})
 }
 
 // isHere asks the server's data directory, if it is on this machine, whether it
