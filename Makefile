@@ -47,7 +47,7 @@ check: ## format, vet, staticcheck, and compile for every platform
 bench: build ## measure against peers in the same run; writes docs/benchmarks.md
 	@scripts/bench
 	@scripts/bench-storage
-	@set -o pipefail; scripts/bench-environments | tee -a docs/benchmarks.md
+	@scripts/bench-environments
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each

@@ -88,6 +88,13 @@ func (y yardJobs) Events(ctx context.Context, key job.Key, after int64, max int)
 	return y.store.Events(ctx, key, after, max)
 }
 
+func (y yardJobs) Attempts(ctx context.Context, key job.Key) ([]job.Attempt, error) {
+	if err := access.Project(ctx, key.Project); err != nil {
+		return nil, err
+	}
+	return y.store.Attempts(ctx, key)
+}
+
 func (y yardJobs) Watch(key job.Key) (<-chan struct{}, func()) { return y.store.Watch(key) }
 
 // queries is the reader of logs as pollers ask for it.

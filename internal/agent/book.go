@@ -54,8 +54,8 @@ func (b *book) flush() {
 	}
 }
 
-func (b *book) append(t time.Time, sev logs.Severity, msg string, fields []byte) {
-	_ = b.spool.Append(t, sev, msg, fields) // a full disk is the spool's business
+func (b *book) append(stream string, t time.Time, sev logs.Severity, msg string, fields []byte) {
+	_ = b.spool.Printed(stream, t, sev, msg, fields) // a full disk is the spool's business
 	select {
 	case b.dirty <- struct{}{}:
 	default:
@@ -64,7 +64,7 @@ func (b *book) append(t time.Time, sev logs.Severity, msg string, fields []byte)
 
 // say appends a line of the agent's own.
 func (b *book) say(sev logs.Severity, msg string) {
-	b.append(time.Now().UTC(), sev, msg, nil)
+	b.append("", time.Now().UTC(), sev, msg, nil)
 }
 
 // line appends what the program printed.
@@ -73,7 +73,11 @@ func (b *book) line(raw []byte, stderr bool) {
 	if msg == "" {
 		return
 	}
-	b.append(time.Now().UTC(), sev, msg, fields)
+	stream := "stdout"
+	if stderr {
+		stream = "stderr"
+	}
+	b.append(stream, time.Now().UTC(), sev, msg, fields)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.keep(msg)
@@ -94,7 +98,7 @@ func (b *book) record(raw []byte) {
 	if now := time.Now(); t.IsZero() || t.After(now) || now.Sub(t) > oldest {
 		t = now
 	}
-	b.append(t.UTC(), sev, msg, fields)
+	b.append("stderr", t.UTC(), sev, msg, fields) // where Python logs to
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.keep(msg)

@@ -260,3 +260,35 @@ func TestADataDirectoryThatIsTmpLeavesItToAll(t *testing.T) {
 		t.Errorf("the view is %+v", v)
 	}
 }
+
+// TestAJobDirOfThisMachineIsSeenEvenBelowTmp: what a local run writes stays.
+func TestAJobDirOfThisMachineIsSeenEvenBelowTmp(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "trainyard-test-out-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tr := newTrial(t, interpreter(t), `import os, sys
+open(os.path.join(sys.argv[-1], "model"), "w").write("m")
+print("to stdout")
+print("to stderr", file=sys.stderr)
+`)
+	tr.task.PrivateTmp = true
+	tr.task.Replica.Args = []string{"--job-dir", dir}
+	if exit := tr.run(); exit.Code != 0 {
+		t.Fatalf("exit %+v\n%s", exit, tr.printed())
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "model")); err != nil || string(b) != "m" {
+		t.Errorf("the model is %q, %v", b, err)
+	}
+	if strings.Contains(tr.printed(), "replica's own /tmp") {
+		t.Errorf("it warns all the same:\n%s", tr.printed())
+	}
+	streams := map[string]string{}
+	for _, e := range tr.log() {
+		streams[e.Message] = e.Stream
+	}
+	if streams["to stdout"] != "stdout" || streams["to stderr"] != "stderr" || streams["Task completed successfully."] != "" {
+		t.Errorf("the streams are %v", streams)
+	}
+}

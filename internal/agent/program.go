@@ -134,7 +134,11 @@ func (a *agent) startIn(env Env, pumps *pipes, start func(*exec.Cmd) error) (*ex
 // warnOfTmp says of which arguments the program will find nothing, or leave
 // nothing.
 func (a *agent) warnOfTmp() {
+	kept, isKept := a.keptJobDir()
 	for _, arg := range a.task.Replica.Args {
+		if isKept && strings.HasSuffix(arg, kept) {
+			continue
+		}
 		if i := strings.Index(arg, confine.Tmp+"/"); i == 0 || i > 0 && arg[i-1] == '=' {
 			a.book.say(logs.Warning, arg[i:]+" is in the replica's own /tmp, which is empty when the program starts and removed when it ends. Give the program a gs:// path, or a path elsewhere on this machine.")
 		}
@@ -150,7 +154,7 @@ func (a *agent) view(env Env) confine.View {
 	if a.task.PrivateTmp {
 		v.Tmp, v.Keep = a.dir.file("tmp"), a.needed(env)
 		if slices.Contains(v.Keep, confine.Tmp) {
-			a.book.say(logs.Warning, "/tmp is everybody's: the data directory, or Python, is in it and not in a folder of it.")
+			a.book.say(logs.Warning, "/tmp is everybody's: the data directory, Python or the job-dir is in it and not in a folder of it.")
 			v.Tmp, v.Keep = "", nil
 		}
 	}
@@ -163,10 +167,24 @@ func (a *agent) view(env Env) confine.View {
 	return v
 }
 
+// keptJobDir is a job-dir that is a folder of this machine, as that of a local
+// run is: what the program writes there is to stay.
+func (a *agent) keptJobDir() (string, bool) {
+	dir := jobDir(a.task.Replica.Args)
+	if !filepath.IsAbs(dir) {
+		return "", false
+	}
+	info, err := os.Stat(dir)
+	return dir, err == nil && info.IsDir()
+}
+
 // needed are the files and folders without which there is no program, by their
 // names and where those lead.
 func (a *agent) needed(env Env) []string {
 	keep := []string{a.task.DataDir, a.Binary}
+	if dir, ok := a.keptJobDir(); ok {
+		keep = append(keep, dir)
+	}
 	if python, err := filepath.EvalSymlinks(env.Python); err == nil {
 		keep = append(keep, filepath.Dir(filepath.Dir(python)))
 	}

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,7 +23,8 @@ import (
 
 // fake is a server that behaves as jobs' arguments say: --fail ends FAILED,
 // --hang runs until it is cancelled, --lines=N prints N lines; anything else
-// succeeds. It keeps objects in memory.
+// succeeds. --print has its program print on both streams, --status=N ends with
+// that status. It keeps objects in memory.
 type fake struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -33,6 +36,7 @@ type fake struct {
 	buckets  map[string]bool
 	objects  map[string][]byte // "bucket/name"
 	sessions map[string]*session
+	dir      string        // its data directory, which says that it is on this machine
 	changed  chan struct{} // closed and replaced at each change
 }
 
@@ -45,6 +49,10 @@ func newFake(t testing.TB) *fake {
 	f := &fake{
 		jobs: map[string]map[string]any{}, bodies: map[string]string{}, ids: map[string]string{}, objects: map[string][]byte{},
 		buckets: map[string]bool{"trainyard-default": true, "bucket": true}, sessions: map[string]*session{}, changed: make(chan struct{}),
+	}
+	f.dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(f.dir, "server.json"), []byte(`{"pid":1}`), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve)) // handlers read it
 	f.Start()
@@ -65,7 +73,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	switch m := jobURL.FindStringSubmatch(path); {
 	case path == "/v1/server":
-		answer(w, map[string]any{"version": "1.0", "defaultBucket": "trainyard-default", "regions": []string{"us-central1", "europe-west1"}, "endpoint": f.URL})
+		answer(w, map[string]any{"version": "1.0", "pid": 1, "dataDir": f.dir, "defaultBucket": "trainyard-default", "regions": []string{"us-central1", "europe-west1"}, "endpoint": f.URL})
 	case m != nil && m[2] == "" && r.Method == http.MethodPost:
 		f.create(w, r)
 	case m != nil && m[2] == "":
@@ -199,7 +207,7 @@ func (f *fake) follow(w http.ResponseWriter, r *http.Request, id string) {
 	in, _ := j["trainingInput"].(map[string]any)
 	f.mu.Unlock()
 	send("state", "", map[string]any{"jobId": id, "state": "RUNNING", "version": 1})
-	hang, state, msg := false, "SUCCEEDED", ""
+	hang, state, msg, status := false, "SUCCEEDED", "", 0
 	if r.URL.Query().Get("logs") != "false" {
 		entry := func(n int, task, severity, text string) {
 			if t := r.URL.Query().Get("task"); t == "" || t == task {
@@ -211,7 +219,15 @@ func (f *fake) follow(w http.ResponseWriter, r *http.Request, id string) {
 	}
 	args, _ := in["args"].([]any)
 	for _, a := range args {
+		if n, ok := strings.CutPrefix(fmt.Sprint(a), "--status="); ok {
+			state, msg = "FAILED", "The replica master 0 exited with a non-zero status of "+n+".\nTraceback, which was printed\n\nCause: it is known\n\nTo find out more"
+			status, _ = strconv.Atoi(n)
+		}
 		switch a {
+		case "--print":
+			for n, l := range []struct{ stream, severity, text string }{{"", "INFO", "Installing."}, {"stdout", "INFO", "printed"}, {"stderr", "ERROR", "complained"}, {"stderr", "INFO", "logged"}, {"", "WARNING", "mind this"}} {
+				send("log", strconv.Itoa(10+n), map[string]any{"task": "master-replica-0", "time": "2026-01-02T03:04:05Z", "severity": l.severity, "message": l.text, "stream": l.stream, "insertId": fmt.Sprintf("%09d", 10+n)})
+			}
 		case "--fail":
 			state, msg = "FAILED", "The replica master 0 exited with a non-zero status of 1."
 		case "--hang":
@@ -232,6 +248,9 @@ func (f *fake) follow(w http.ResponseWriter, r *http.Request, id string) {
 	f.end(j, state, msg)
 	last, _ := json.Marshal(j)
 	f.mu.Unlock()
+	if status != 0 {
+		send("exit", "", map[string]any{"code": status, "step": "run"})
+	}
 	send("end", "", json.RawMessage(last))
 }
 

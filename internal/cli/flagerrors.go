@@ -64,7 +64,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 		return err.withHint("gcloud's %s is not supported here; write the flags themselves, or use --config and --format", name)
 	case best != "":
 		return err.withHint("did you mean --%s?", best)
-	case cmd.Name() == "training":
+	case cmd.Name() == "training", cmd.Name() == "train":
 		return err.withHint("put -- before what is meant for your program: -- %s", name)
 	}
 	return err.withHint("see: %s --help", cmd.CommandPath())

@@ -131,3 +131,30 @@ func TestCtrlCBeforeTheJobIsCreatedSubmitsNothingAndSaysSo(t *testing.T) {
 		}
 	}
 }
+
+func TestCtrlCEndsALocalRun(t *testing.T) {
+	f := newFake(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	errs := &watcher{text: "complained", then: interrupt}
+	code := run(ctx, f, io.Discard, errs, "local", "train", "--packages", "gs://bucket/x.whl", "--module-name", "t.task", "--", "--print", "--hang")
+	if code != exitInterrupted || !strings.Contains(errs.String(), "Interrupted; ending the program.") {
+		t.Errorf("exit %d, stderr %s", code, errs)
+	}
+	if len(f.order) != 1 || f.jobs[f.order[0]]["state"] != "CANCELLED" {
+		t.Errorf("the job was not ended: %v", f.jobs)
+	}
+}
+
+// TestALocalRunStaysOnThisMachine: an endpoint elsewhere is not used.
+func TestALocalRunStaysOnThisMachine(t *testing.T) {
+	f := newFake(t)
+	if err := os.Remove(filepath.Join(f.dir, "server.json")); err != nil {
+		t.Fatal(err)
+	}
+	var errs bytes.Buffer
+	code := run(t.Context(), f, io.Discard, &errs, "local", "train", "--packages", "gs://bucket/x.whl", "--module-name", "t.task")
+	if code == 0 || len(f.jobs) > 0 || !strings.Contains(errs.String(), "is not on this machine; using your own.") {
+		t.Errorf("exit %d, %d jobs there, stderr %s", code, len(f.jobs), errs.String())
+	}
+}

@@ -40,6 +40,7 @@ wrong, 130 when it was interrupted.`,
 
 	root.AddCommand(
 		newJobs(a),
+		newLocal(a),
 		newInit(a),
 		newPackage(a),
 		newCheck(a),
@@ -62,7 +63,7 @@ wrong, 130 when it was interrupted.`,
 		}
 		for _, name := range []string{"ai-platform", "ml-engine"} {
 			tree := &cobra.Command{Use: name, Short: "The jobs commands under the original's name", Hidden: name != "ai-platform" || track != "", RunE: group, Args: cobra.ArbitraryArgs}
-			tree.AddCommand(newJobs(a))
+			tree.AddCommand(newJobs(a), newLocal(a))
 			in.AddCommand(tree)
 		}
 	}

@@ -36,6 +36,8 @@ type submitOptions struct {
 	kms            kmsOptions
 
 	async, stream, dryRun, noCheck bool
+
+	stageAs string // name under which archives are staged; empty for the job's
 }
 
 // replicaOptions is what a command line says about one role.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -47,7 +48,7 @@ func (p *packages) stage(id string) stage.Place {
 
 // upload sends what is not there yet and names all packages in the document.
 func (o *submitOptions) upload(ctx context.Context, c *client.Client, s config.Settings, doc mlv1.Doc, p *packages) error {
-	place := p.stage(o.job)
+	place := p.stage(cmp.Or(o.stageAs, o.job))
 	if err := p.group.Place(ctx, storage{c}, place); err != nil {
 		return err
 	}

@@ -48,8 +48,11 @@ func (v *textValue) pointer() *string {
 	return &v.text
 }
 
-// countValue is a whole number of at least 1.
-type countValue struct{ n *int64 }
+// countValue is a whole number of at least 1, or of at least 0.
+type countValue struct {
+	n    *int64
+	none bool // 0 is fine
+}
 
 func (v *countValue) String() string {
 	if v.n == nil {
@@ -65,11 +68,23 @@ func (v *countValue) Set(s string) error {
 	if err != nil {
 		return wrong("Value must be an integer; received: %s", s)
 	}
-	if n < 1 {
-		return wrong("Value must be greater than or equal to 1; received: %d", n)
+	least := int64(1)
+	if v.none {
+		least = 0
+	}
+	if n < least {
+		return wrong("Value must be greater than or equal to %d; received: %d", least, n)
 	}
 	v.n = &n
 	return nil
+}
+
+// or is the number, or another where none was given.
+func (v *countValue) or(n int64) int {
+	if v.n != nil {
+		n = *v.n
+	}
+	return int(n)
 }
 
 // boolValue is a boolean that takes a value: --use-chief-in-tf-config true.

@@ -19,11 +19,12 @@ import (
 	"github.com/trainyard/trainyard/internal/logs"
 )
 
-// Event is one thing seen while following a job: exactly one of State, Log and
-// End is set.
+// Event is one thing seen while following a job: exactly one of State, Log,
+// Exit and End is set.
 type Event struct {
 	State *StateChange
 	Log   *logs.Entry
+	Exit  *Exit
 	End   *Job // the job in its final state; nothing comes after it
 	// Cursor names the place after this event; following again from it misses
 	// nothing and repeats nothing.
@@ -37,7 +38,15 @@ type StateChange struct {
 	StartTime    string    `json:"startTime"`
 	EndTime      string    `json:"endTime"`
 	ErrorMessage string    `json:"errorMessage"`
+	Waiting      string    `json:"waiting"` // why a queued job waits, or nothing
 	Version      int64     `json:"version"`
+}
+
+// Exit is how a job's program ended at last. A server may not say so, or twice.
+type Exit struct {
+	Code   int    `json:"code"` // 128+n for signal n
+	Signal string `json:"signal"`
+	Step   string `json:"step"` // "run" where it was the program that ended
 }
 
 // FollowOptions say what to follow and from where.
@@ -97,9 +106,10 @@ type follower struct {
 	client    *Client
 	path      string
 	fn        func(Event) error
-	version   int64 // of the last state that fn saw
-	connected bool  // some stream was open once
-	failed    bool  // fn gave an error
+	version   int64  // of the last state that fn saw
+	waiting   string // and why it waited
+	connected bool   // some stream was open once
+	failed    bool   // fn gave an error
 }
 
 // stream reads one connection until the job's end (nil) or a failure, and
@@ -170,16 +180,22 @@ func (f *follower) deliver(m message) (done bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if s.Version <= f.version && s.Version != 0 {
+		if s.Version != 0 && (s.Version < f.version || s.Version == f.version && s.Waiting == f.waiting) {
 			return false, nil
 		}
-		f.version, e.State = s.Version, &s
+		f.version, f.waiting, e.State = s.Version, s.Waiting, &s
 	case "log":
 		l, err := decode[logs.Entry](f.client, m.data)
 		if err != nil {
 			return false, err
 		}
 		e.Log = &l
+	case "exit":
+		x, err := decode[Exit](f.client, m.data)
+		if err != nil {
+			return false, err
+		}
+		e.Exit = &x
 	case "end":
 		j, err := f.client.job(json.RawMessage(m.data))
 		if err != nil {

@@ -37,7 +37,7 @@ func TestFollowingGoesOnAfterTheLastLineWhenTheServerComesBack(t *testing.T) {
 		fmt.Fprintf(&all, ": ping\n\nevent: log\nid: c%d\ndata: {\"message\":\"line %d\",\"task\":\"t\",\"insertId\":\"x\"}\n\n", n, n)
 		starts = append(starts, all.Len())
 	}
-	all.WriteString("event: end\nid: \ndata: {\"jobId\":\"j\",\"state\":\"SUCCEEDED\"}\n\n")
+	all.WriteString("event: exit\nid: \ndata: {\"code\":7,\"step\":\"run\"}\n\nevent: end\nid: \ndata: {\"jobId\":\"j\",\"state\":\"SUCCEEDED\"}\n\n")
 	calls := 0
 	c := dial(t, func(w http.ResponseWriter, r *http.Request) {
 		calls++
@@ -59,13 +59,15 @@ func TestFollowingGoesOnAfterTheLastLineWhenTheServerComesBack(t *testing.T) {
 		}
 	})
 	var got []string
-	states := 0
+	states, exits := 0, 0
 	err := c.Follow(t.Context(), "p", "j", FollowOptions{}, func(e Event) error {
 		switch {
 		case e.Log != nil:
 			got = append(got, e.Log.Message)
 		case e.State != nil:
 			states++
+		case e.Exit != nil && *e.Exit == Exit{Code: 7, Step: "run"}:
+			exits++
 		case e.End != nil:
 			got = append(got, "end "+string(e.End.JobState()))
 		}
@@ -76,8 +78,8 @@ func TestFollowingGoesOnAfterTheLastLineWhenTheServerComesBack(t *testing.T) {
 		want = append(want, fmt.Sprintf("line %d", n))
 	}
 	want = append(want, "end SUCCEEDED")
-	if diff := cmp.Diff(want, got); err != nil || diff != "" || states != 1 {
-		t.Errorf("Follow: %v, %d states (-want +got)\n%s", err, states, diff)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" || states != 1 || exits == 0 {
+		t.Errorf("Follow: %v, %d states, %d exits (-want +got)\n%s", err, states, exits, diff)
 	}
 	if calls < 10 {
 		t.Errorf("the stream was cut %d times only", calls)

@@ -43,6 +43,7 @@ type Settings struct {
 	EnvironmentsSize int64
 	UV               string // path of a uv executable; empty: found or fetched
 	Pythons          []string
+	LocalPython      string // of local train --in-place
 
 	// Embedded says that a command line started this server in the background.
 	Embedded bool

@@ -32,7 +32,11 @@ func appendFrame(buf *bytes.Buffer, e *Entry) {
 			buf.Truncate(end)
 		}
 	}
-	b = appendText(append(buf.AvailableBuffer(), `,"insertId":`...), e.InsertID)
+	b = buf.AvailableBuffer()
+	if e.Stream != "" {
+		b = appendText(append(b, `,"stream":`...), e.Stream)
+	}
+	b = appendText(append(b, `,"insertId":`...), e.InsertID)
 	buf.Write(append(b, '}'))
 	frame := buf.Bytes()[begin:]
 	const digits = "0123456789abcdef"

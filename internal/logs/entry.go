@@ -32,6 +32,9 @@ type Entry struct {
 	// Fields are further facts of a structured line: levelname, pathname,
 	// lineno, created, name. A JSON object, or nil.
 	Fields json.RawMessage `json:"fields,omitempty"`
+	// Stream is where the program printed the line: "stdout" or "stderr". Empty
+	// for what the service or an agent says itself.
+	Stream string `json:"stream,omitempty"`
 	// InsertID sorts entries of one timestamp in the order they were written,
 	// also across replicas, attempts and runs.
 	InsertID string `json:"insertId"`

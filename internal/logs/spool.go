@@ -103,6 +103,11 @@ func OpenSpool(path, task, trial, idPrefix string) (*Spool, error) {
 // backwards. It reaches the file with the next Flush, or earlier. A full disk is no
 // error: the log says how much is missing once it can.
 func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMessage) error {
+	return s.Printed("", t, sev, msg, fields)
+}
+
+// Printed is Append for a line that a program printed to a stream.
+func (s *Spool) Printed(stream string, t time.Time, sev Severity, msg string, fields json.RawMessage) error {
 	if msg == "" {
 		return nil
 	}
@@ -120,7 +125,7 @@ func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMes
 			part = part[:runeBefore(part, maxMessage)]
 		}
 		msg = msg[len(part):]
-		s.add(t, sev, part, fields)
+		s.add(stream, t, sev, part, fields)
 	}
 	if s.buf.Len() >= flushSize {
 		s.flush()
@@ -129,12 +134,12 @@ func (s *Spool) Append(t time.Time, sev Severity, msg string, fields json.RawMes
 }
 
 // add is called with mu held. What is missing is said before anything else.
-func (s *Spool) add(t time.Time, sev Severity, msg string, fields json.RawMessage) {
+func (s *Spool) add(stream string, t time.Time, sev Severity, msg string, fields json.RawMessage) {
 	if s.missing > 0 && len(s.ends) == 0 {
-		s.frame(s.last, Warning, s.note(), nil)
+		s.frame("", s.last, Warning, s.note(), nil)
 		s.noted = true
 	}
-	s.frame(t, sev, msg, fields)
+	s.frame(stream, t, sev, msg, fields)
 }
 
 func (s *Spool) note() string {
@@ -149,14 +154,14 @@ func (s *Spool) note() string {
 }
 
 // frame is called with mu held.
-func (s *Spool) frame(t time.Time, sev Severity, msg string, fields json.RawMessage) {
+func (s *Spool) frame(stream string, t time.Time, sev Severity, msg string, fields json.RawMessage) {
 	if t.Before(s.last) {
 		t = s.last
 	}
 	s.last = t
 	s.seq++
 	s.id = fmt.Appendf(s.id[:0], "%s%012x", s.prefix, s.seq)
-	appendFrame(&s.buf, &Entry{Task: s.task, Trial: s.trial, Time: t, Severity: sev, Message: msg, Fields: fields, InsertID: string(s.id)})
+	appendFrame(&s.buf, &Entry{Task: s.task, Trial: s.trial, Time: t, Severity: sev, Message: msg, Fields: fields, Stream: stream, InsertID: string(s.id)})
 	s.ends = append(s.ends, s.buf.Len())
 }
 
@@ -202,7 +207,7 @@ func (s *Spool) finish() {
 	if s.missing == 0 {
 		return
 	}
-	s.frame(s.last, Warning, s.note(), nil)
+	s.frame("", s.last, Warning, s.note(), nil)
 	s.noted = true
 	s.flush()
 }

@@ -83,11 +83,17 @@ func TestAnEntryIsReadAsItWasAppended(t *testing.T) {
 	if err := s.Append(t0, Warning, "ü <&>\n\"x\"", json.RawMessage(`{"lineno":12}`)); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Printed("stdout", t0, Info, "printed", nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if got := entries(t, path); len(got) != 2 || got[1].Stream != "stdout" || got[0].Stream != "" {
+		t.Errorf("read %+v, want the second printed to stdout", got)
+	}
 	want := Entry{Task: "worker-replica-3", Trial: "7", Time: t0, Severity: Warning, Message: "ü <&>\n\"x\"", Fields: json.RawMessage(`{"lineno":12}`), InsertID: prefix + "000000000001"}
-	if got := entries(t, path); len(got) != 1 || fmt.Sprintf("%+v", got[0]) != fmt.Sprintf("%+v", want) {
+	if got := entries(t, path); fmt.Sprintf("%+v", got[0]) != fmt.Sprintf("%+v", want) {
 		t.Errorf("read %+v, want %+v", got, want)
 	}
 }

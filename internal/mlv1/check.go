@@ -96,6 +96,9 @@ func (c *checker) check(project job.Project) job.Spec {
 	c.scheduling(&s)
 	c.unbuilt()
 	s.Primary = primary(s.RuntimeVersion)
+	if c.hosted() != "" && !c.in.UseChiefInTfConfig { // as in every image
+		s.Primary = "master"
+	}
 	s.Warnings = c.warnings
 	return s
 }
@@ -172,6 +175,14 @@ func options(regions []string) string {
 // versions checks the runtime and Python versions as a pair.
 func (c *checker) versions(s *job.Spec) {
 	s.RuntimeVersion, s.PythonVersion = c.in.RuntimeVersion, c.in.PythonVersion
+	if image := c.hosted(); image != "" {
+		if s.RuntimeVersion != "" {
+			c.wrong("runtime_version", "Only one of runtime_version and master_config.image_uri can be set.")
+			return
+		}
+		s.RuntimeVersion = image
+		c.notes = append(c.notes, fmt.Sprintf("The image %s runs as the runtime version %s: its packages, without a container.", c.in.MasterConfig.ImageUri, image))
+	}
 	_, _, runtimeOK := version(s.RuntimeVersion)
 	_, _, pythonOK := version(s.PythonVersion)
 	if s.PythonVersion != "" && !pythonOK {

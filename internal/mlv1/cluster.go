@@ -128,7 +128,7 @@ func (c *checker) config(r replica) {
 		return
 	}
 	prefix := r.field + "_config."
-	if cfg.ImageUri != "" {
+	if cfg.ImageUri != "" && (r.role != job.Master || c.hosted() == "") {
 		c.missing(prefix+"image_uri", "Custom containers are")
 	}
 	if len(cfg.ContainerCommand) > 0 {

@@ -329,3 +329,35 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }
+
+// TestTheOriginalsPyTorchImageIsARuntimeVersion: with packages to run in it, and
+// only then.
+func TestTheOriginalsPyTorchImageIsARuntimeVersion(t *testing.T) {
+	const image = "gcr.io/cloud-ml-public/training/pytorch-cpu.1-4"
+	for doc, primary := range map[string]string{
+		with(`"masterConfig": {"imageUri": "` + image + `"}`):                                    "master",
+		with(`"masterConfig": {"imageUri": "` + image + `:latest"}, "useChiefInTfConfig": true`): "chief",
+	} {
+		p, err := mlv1.Parse("demo", []byte(doc), rules)
+		if err != nil {
+			t.Fatalf("%s: %v", doc, err)
+		}
+		if p.Spec.RuntimeVersion != "pytorch-cpu.1-4" || p.Spec.Primary != primary || len(p.Notes) == 0 || !strings.Contains(p.Notes[0], "runs as the runtime version pytorch-cpu.1-4") {
+			t.Errorf("%s: runtime version %q, primary %q, notes %q", doc, p.Spec.RuntimeVersion, p.Spec.Primary, p.Notes)
+		}
+	}
+	for doc, field := range map[string]string{
+		with(`"masterConfig": {"imageUri": "` + strings.Replace(image, "cpu", "gpu", 1) + `"}`):                     "master_config.image_uri",
+		with(`"masterConfig": {"imageUri": "gcr.io/mine/pytorch-cpu.1-4"}`):                                         "master_config.image_uri",
+		with(`"workerConfig": {"imageUri": "` + image + `"}`):                                                       "worker_config.image_uri",
+		with(`"masterConfig": {"imageUri": "` + image + `"}, "runtimeVersion": "2.11"`):                             "runtime_version",
+		with(`"masterConfig": {"imageUri": "` + image + `", "containerArgs": ["x"]}`):                               "master_config.container_args",
+		`{"jobId": "j", "trainingInput": {"region": "us-central1", "masterConfig": {"imageUri": "` + image + `"}}}`: "master_config.image_uri",
+	} {
+		_, err := mlv1.Parse("demo", []byte(doc), rules)
+		e, ok := errors.AsType[*fault.Error](err)
+		if !ok || !slices.ContainsFunc(e.Violations, func(v fault.Violation) bool { return v.Field == field }) {
+			t.Errorf("%s gives %v, want a word on %s", doc, err, field)
+		}
+	}
+}

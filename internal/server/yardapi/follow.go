@@ -33,7 +33,7 @@ type state struct {
 const pingInterval = 10 * time.Second
 
 // follow streams states and log lines until the job has ended and every line
-// was sent, then the job itself. The id of a log event is the cursor that
+// was sent, then how the program ended and the job itself. The id of a log event is the cursor that
 // resumes after it; states need none, since a new stream begins with the
 // present one.
 func (o Options) follow(w http.ResponseWriter, r *http.Request, j job.Job) {
@@ -102,9 +102,33 @@ func (o Options) follow(w http.ResponseWriter, r *http.Request, j job.Job) {
 	if err != nil {
 		return
 	}
+	if e, ok := o.exit(r.Context(), j.Key); ok {
+		_ = s.send("exit", "", e)
+	}
 	if doc, err := o.Render(last); err == nil {
 		_ = s.send("end", "", json.RawMessage(doc))
 	}
+}
+
+// exit is the data of an exit event: how the job's program, which is its
+// master's, ended at last.
+type exit struct {
+	Code   int    `json:"code"` // 128+n for signal n
+	Signal string `json:"signal,omitempty"`
+	Step   string `json:"step"` // "run" where it was the program that ended
+}
+
+func (o Options) exit(ctx context.Context, key job.Key) (exit, bool) {
+	attempts, err := o.Jobs.Attempts(ctx, key)
+	if err != nil || len(attempts) == 0 {
+		return exit{}, false
+	}
+	for _, r := range attempts[len(attempts)-1].Replicas {
+		if r.Role == job.Master && r.Exit != nil {
+			return exit{r.Exit.Code, r.Exit.Signal, r.Exit.Step}, true
+		}
+	}
+	return exit{}, false
 }
 
 // states sends the job's state now and whenever it changes, until it is final.

@@ -22,6 +22,7 @@ import (
 type Jobs interface {
 	Job(ctx context.Context, key job.Key) (job.Job, error)
 	Events(ctx context.Context, key job.Key, after int64, max int) ([]job.Event, error)
+	Attempts(ctx context.Context, key job.Key) ([]job.Attempt, error)
 	// Watch's channel is closed at the job's next change; stop lets go of it.
 	Watch(key job.Key) (changed <-chan struct{}, stop func())
 }

@@ -54,6 +54,12 @@ func (y *yard) Job(_ context.Context, key job.Key) (job.Job, error) {
 	return y.job, nil
 }
 
+func (y *yard) Attempts(context.Context, job.Key) ([]job.Attempt, error) {
+	first := job.ReplicaRun{Replica: job.Replica{Role: job.Master}, Exit: &job.Exit{Code: 130, Step: "run"}}
+	last := job.ReplicaRun{Replica: job.Replica{Role: job.Master}, Exit: &job.Exit{Code: 7, Step: "run"}}
+	return []job.Attempt{{Number: 1, Replicas: []job.ReplicaRun{first}}, {Number: 2, Replicas: []job.ReplicaRun{last}}}, nil
+}
+
 func (y *yard) Watch(job.Key) (<-chan struct{}, func()) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -147,6 +153,9 @@ func TestFollowSendsStatesAndLinesAndThenTheJob(t *testing.T) {
 	y.move(job.Succeeded)
 	if e := next(t, sc); e.name != "state" || !strings.Contains(e.data, `"state":"SUCCEEDED"`) {
 		t.Fatalf("event = %+v, want SUCCEEDED", e)
+	}
+	if e := next(t, sc); e.name != "exit" || e.data != `{"code":7,"step":"run"}` {
+		t.Fatalf("event = %+v, want how the last attempt's program ended", e)
 	}
 	if e := next(t, sc); e.name != "end" || e.data != `{"jobId":"j1","state":"SUCCEEDED"}` {
 		t.Fatalf("event = %+v, want the end", e)
