@@ -216,7 +216,9 @@ func (y *yard) persist(ctx context.Context, method, path string, body any, reque
 		panic(err)
 	}
 	for ctx.Err() == nil {
-		req, _ := http.NewRequestWithContext(ctx, method, y.url()+path, bytes.NewReader(b))
+		// A request that is under way is waited for: the server would go on with
+		// it, and make a job after we have looked which there are.
+		req, _ := http.NewRequestWithContext(context.WithoutCancel(ctx), method, y.url()+path, bytes.NewReader(b))
 		req.Header.Set("Content-Type", "application/json")
 		if requestID != "" {
 			req.Header.Set("X-Trainyard-Request-Id", requestID)
