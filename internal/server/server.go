@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type Options struct {
 	ML      http.Handler // /v1/projects/… and the discovery document
 	Logging http.Handler // /v2/…
 	Storage http.Handler // the JSON API, and XML for every first segment that nobody else has
-	Own     http.Handler // /v1/server, /v1/runtimes, /v1/environments, …:follow, …:timeline, …:environment
+	Own     http.Handler // /v1/server, /v1/runtimes, /v1/environments and verbs of a job that the original had not
 	// Token, when not empty, must come with every request but those for
 	// health.
 	Token string
@@ -125,8 +126,20 @@ func own(escaped string) bool {
 			return true
 		}
 	}
-	return escaped == "/v1/server" || strings.HasSuffix(escaped, ":follow") || strings.HasSuffix(escaped, ":timeline") || strings.HasSuffix(escaped, ":environment")
+	if escaped == "/v1/server" {
+		return true
+	}
+	rest, jobs := strings.CutPrefix(escaped, "/v1/projects/")
+	parts := strings.Split(rest, "/")
+	if !jobs || len(parts) != 3 || parts[1] != "jobs" {
+		return false
+	}
+	i := strings.LastIndexByte(parts[2], ':')
+	return i >= 0 && !slices.Contains(originals, parts[2][i+1:])
 }
+
+// originals are the verbs of a job that the original had.
+var originals = []string{"cancel", "getIamPolicy", "setIamPolicy", "testIamPermissions"}
 
 func welcome(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -64,26 +64,36 @@ type Options struct {
 	Log  *slog.Logger
 }
 
-// New is the handler for /v1/server, /v1/runtimes, /v1/environments, …:follow,
-// …:timeline and …:environment.
+// verbs are what can be asked about one job: METHOD …/jobs/ID:verb.
+func (o Options) verbs() map[string]func(http.ResponseWriter, *http.Request, job.Job) {
+	return map[string]func(http.ResponseWriter, *http.Request, job.Job){
+		"GET timeline":    o.timeline,
+		"GET environment": o.environment,
+		"GET follow":      o.follow,
+	}
+}
+
+// New is the handler for /v1/server, /v1/runtimes, /v1/environments and the
+// verbs of a job.
 func New(o Options) http.Handler {
-	environments := o.environments()
+	environments, verbs := o.environments(), o.verbs()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v1/runtimes") || strings.HasPrefix(r.URL.Path, "/v1/environments") {
 			environments.ServeHTTP(w, r)
 			return
 		}
-		if r.Method != http.MethodGet {
-			server.Refuse(w, fault.NotFound, r.Method+" is not served at "+r.URL.Path+"; GET is")
-			return
-		}
 		path := r.URL.EscapedPath()
-		if path == "/v1/server" {
+		if path == "/v1/server" && r.Method == http.MethodGet {
 			write(w, o.Info)
 			return
 		}
 		key, verb, ok := parse(path)
-		if !ok {
+		serve := verbs[r.Method+" "+verb]
+		switch {
+		case serve == nil && (path == "/v1/server" || ok && verbs["GET "+verb] != nil):
+			server.Refuse(w, fault.NotFound, r.Method+" is not served at "+r.URL.Path+"; GET is")
+			return
+		case serve == nil:
 			server.Refuse(w, fault.NotFound, "nothing is served at "+path)
 			return
 		}
@@ -92,21 +102,17 @@ func New(o Options) http.Handler {
 			server.Refuse(w, fault.KindOf(err), err.Error())
 			return
 		}
-		if verb == "timeline" {
-			o.timeline(w, r, j)
-			return
-		}
-		if verb == "environment" {
-			b, err := o.Made(j)
-			if err != nil {
-				o.fail(w, r, err)
-				return
-			}
-			write(w, json.RawMessage(b))
-			return
-		}
-		o.follow(w, r, j)
+		serve(w, r, j)
 	})
+}
+
+func (o Options) environment(w http.ResponseWriter, r *http.Request, j job.Job) {
+	b, err := o.Made(j)
+	if err != nil {
+		o.fail(w, r, err)
+		return
+	}
+	write(w, json.RawMessage(b))
 }
 
 // parse takes /v1/projects/P/jobs/ID:verb apart.
