@@ -1,7 +1,6 @@
 package mlv1
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -10,9 +9,7 @@ import (
 	"github.com/trainyard/trainyard/internal/job"
 )
 
-// cluster checks the scale tier and what each role runs on. One replica is what
-// this server runs so far; what asks for more is checked all the same, so that
-// the answer is complete.
+// cluster checks the scale tier and what each role runs on.
 func (c *checker) cluster(s *job.Spec) {
 	s.Tier = job.Tier(c.in.ScaleTier)
 	if s.Tier == "" {
@@ -32,7 +29,7 @@ func (c *checker) cluster(s *job.Spec) {
 		c.wrong("master_type", "Master type must be specified for the CUSTOM scale tier.")
 	}
 	group, category := c.group(master)
-	s.Groups = []job.Group{group}
+	s.Groups = append(s.Groups, group)
 	for _, r := range others {
 		if r.count < 0 {
 			c.wrong(r.field+"_count", "The count must not be negative; received: %d.", r.count)
@@ -40,13 +37,17 @@ func (c *checker) cluster(s *job.Spec) {
 		if r.count > 0 && r.machine == "" {
 			c.wrong(r.field+"_type", "%s type must be specified when %s_count is set.", title(r.field), r.field)
 		}
-		if r.count > 0 {
-			c.missing(r.field+"_count", "More than one replica is")
+		if r.count > maxReplicas {
+			c.wrong(r.field+"_count", "The count must be at most %d; received: %d.", maxReplicas, r.count)
 		}
 		if r.machine == "" {
 			continue
 		}
-		if _, other := c.group(r); category != "" && other != "" && category != other {
+		group, other := c.group(r)
+		if r.count > 0 {
+			s.Groups = append(s.Groups, group)
+		}
+		if category != "" && other != "" && category != other {
 			c.wrong(r.field+"_type", "The machine type '%s' must be of the same category (Compute Engine or legacy) as the master type '%s'.", r.machine, master.machine)
 		}
 	}
@@ -66,13 +67,12 @@ func (c *checker) predefined(s *job.Spec, all []replica) {
 			c.wrong(r.field+"_config.accelerator_config", "Accelerators can be specified only for the CUSTOM scale tier; the scale tier is %s.", s.Tier)
 		}
 	}
-	switch {
-	case s.Tier == job.BasicTPU:
+	if s.Tier == job.BasicTPU {
 		c.missing("scale_tier", "The scale tier BASIC_TPU is")
-	case len(s.Groups) != 1:
-		c.missing("scale_tier", fmt.Sprintf("The scale tier %s, which has more than one replica, is", s.Tier))
-	default:
-		c.has("scale_tier", s.Groups[0].Accelerator)
+		return
+	}
+	for _, g := range s.Groups {
+		c.has("scale_tier", g)
 	}
 }
 
@@ -104,19 +104,22 @@ func (c *checker) group(r replica) (job.Group, string) {
 		}
 		g.Accelerator, g.Need.GPUs = a, a.Count
 	}
-	c.has(field, g.Accelerator)
+	c.has(field, g)
 	if m.Legacy {
 		return g, "legacy"
 	}
 	return g, "Compute Engine"
 }
 
-// has asks the server for accelerators.
-func (c *checker) has(field string, a job.Accelerator) {
-	if a.Count == 0 || c.rules.Accelerators == nil {
+// has asks the server for a group's accelerators beside those of the groups
+// before it: a job's replicas have theirs at the same time.
+func (c *checker) has(field string, g job.Group) {
+	n := g.Count * g.Accelerator.Count
+	if n <= 0 || c.rules.Accelerators == nil {
 		return
 	}
-	if err := c.rules.Accelerators(a.Type, a.Count); err != nil {
+	c.accelerators += n
+	if err := c.rules.Accelerators(g.Accelerator.Type, c.accelerators); err != nil {
 		c.refused(field, err)
 	}
 }
@@ -128,7 +131,8 @@ func (c *checker) config(r replica) {
 		return
 	}
 	prefix := r.field + "_config."
-	if cfg.ImageUri != "" && (r.role != job.Master || c.hosted() == "") {
+	// Other roles may say again what the master's image is, which is theirs anyway.
+	if cfg.ImageUri != "" && (c.hosted() == "" || cfg.ImageUri != c.in.MasterConfig.ImageUri) {
 		c.missing(prefix+"image_uri", "Custom containers are")
 	}
 	if len(cfg.ContainerCommand) > 0 {
@@ -183,6 +187,10 @@ func accelerator(cfg *ml.GoogleCloudMlV1__ReplicaConfig) job.Accelerator {
 	}
 	return a
 }
+
+// maxReplicas bounds the replicas of a role: more than that is a slip of the
+// keyboard, which would make as many rows.
+const maxReplicas = 1000
 
 // title writes parameter_server as "Parameter server".
 func title(field string) string {
