@@ -144,7 +144,7 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 		defer env.Release()
 	}
 	a.step = "run"
-	if err := a.stopped(ctx); err != nil {
+	if err := a.gather(ctx); err != nil {
 		return job.Exit{}, err
 	}
 	return a.runProgram(ctx, env)
