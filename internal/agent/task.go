@@ -116,6 +116,7 @@ type self struct {
 	Pid     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	Group   string    `json:"group,omitempty"` // the program's cgroup, as a folder
+	CPU     string    `json:"cpu,omitempty"`   // and the one for the CPU, where that is another
 }
 
 func readJSON(path string, v any) error {
