@@ -6,6 +6,7 @@ import (
 
 	ml "google.golang.org/api/ml/v1"
 
+	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 )
 
@@ -28,7 +29,7 @@ func (c *checker) cluster(s *job.Spec) {
 	if master.machine == "" {
 		c.wrong("master_type", "Master type must be specified for the CUSTOM scale tier.")
 	}
-	group, category := c.group(master)
+	group, first := c.group(master)
 	s.Groups = append(s.Groups, group)
 	for _, r := range others {
 		if r.count < 0 {
@@ -47,7 +48,7 @@ func (c *checker) cluster(s *job.Spec) {
 		if r.count > 0 {
 			s.Groups = append(s.Groups, group)
 		}
-		if category != "" && other != "" && category != other {
+		if first != "" && other != "" && first != other {
 			c.wrong(r.field+"_type", "The machine type '%s' must be of the same category (Compute Engine or legacy) as the master type '%s'.", r.machine, master.machine)
 		}
 	}
@@ -55,7 +56,7 @@ func (c *checker) cluster(s *job.Spec) {
 
 // predefined checks a tier that is not CUSTOM, where nothing can be chosen.
 func (c *checker) predefined(s *job.Spec, all []replica) {
-	s.Groups = s.Tier.Groups()
+	s.Groups = c.machines().Groups(s.Tier)
 	for _, r := range all {
 		if r.machine != "" {
 			c.wrong(r.field+"_type", "%s type can be specified only for the CUSTOM scale tier; the scale tier is %s.", title(r.field), s.Tier)
@@ -83,9 +84,12 @@ func (c *checker) group(r replica) (job.Group, string) {
 	if r.machine == "" {
 		return g, ""
 	}
-	m, err := job.ParseMachine(r.machine)
+	m, err := c.machines().Machine(r.machine)
 	if err != nil {
 		c.wrong(r.field+"_type", "The machine type '%s' is not supported.", r.machine)
+		if c.hint == "" {
+			c.hint = fault.HintOf(err)
+		}
 		return g, ""
 	}
 	g.Need, g.Accelerator = m.Need, m.Accelerator
@@ -101,14 +105,31 @@ func (c *checker) group(r replica) (job.Group, string) {
 			c.wrong(field, "Accelerators can be added only to Compute Engine machine types; '%s' is a legacy machine type.", r.machine)
 		case m.Accelerator.Count > 0 && m.Accelerator != a:
 			c.wrong(field, "The machine type '%s' comes with %d %s; received: %d %s.", r.machine, m.Accelerator.Count, m.Accelerator.Type, a.Count, a.Type)
+		case m.Accelerator.Count == 0:
+			if err := m.CheckAccelerator(a); err != nil {
+				c.wrong(field, "%s.", sentence(err.Error()))
+				return g, category(m)
+			}
 		}
 		g.Accelerator, g.Need.GPUs = a, a.Count
 	}
 	c.has(field, g)
+	return g, category(m)
+}
+
+// category is what all machine types of a job share.
+func category(m job.Machine) string {
 	if m.Legacy {
-		return g, "legacy"
+		return "legacy"
 	}
-	return g, "Compute Engine"
+	return "Compute Engine"
+}
+
+func (c *checker) machines() *job.Machines {
+	if c.rules.Machines != nil {
+		return c.rules.Machines
+	}
+	return job.BuiltIn()
 }
 
 // has asks the server for a group's accelerators beside those of the groups
@@ -194,6 +215,7 @@ const maxReplicas = 1000
 
 // title writes parameter_server as "Parameter server".
 func title(field string) string {
-	s := strings.ReplaceAll(field, "_", " ")
-	return strings.ToUpper(s[:1]) + s[1:]
+	return sentence(strings.ReplaceAll(field, "_", " "))
 }
+
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -22,6 +22,9 @@ type Rules struct {
 	// Runtime says whether a runtime version runs here with a Python version;
 	// either may be empty.
 	Runtime func(runtime, python string) (Runtime, error)
+	// Machines is the table of machine types and scale tiers; nil for the
+	// built-in one.
+	Machines *job.Machines
 	// Accelerators says whether this server has them.
 	Accelerators func(typ string, count int) error
 }
