@@ -100,6 +100,7 @@ func (a *agent) run(ctx context.Context) error {
 		exit = a.failed(ctx, err)
 	}
 	exit.Time = time.Now().UTC()
+	a.status.tell()
 	return a.finish(exit)
 }
 

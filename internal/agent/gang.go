@@ -46,6 +46,7 @@ func (a *agent) gather(ctx context.Context) error {
 			}
 			break
 		}
+		a.status.tell()
 		waited := time.Since(start)
 		if waited > patience && !said {
 			said = true

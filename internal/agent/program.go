@@ -50,7 +50,7 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 		return job.Exit{}, err
 	}
 	a.status.write(func(st *status) { st.Phase, st.Started, st.Program = "running", start.UTC(), cmd.Process.Pid })
-	pumps.start(func() { a.status.done("first line", start, "") })
+	pumps.start(func() { a.status.done("first line", start, ""); a.status.tell() })
 	requested := a.tree.wait(ctx, cmd, r.Grace, a)
 	pumps.drain(drain)
 	a.status.done("run", start, "")

@@ -12,6 +12,8 @@ type reporter struct {
 	path string
 	mu   sync.Mutex
 	st   status // guarded by mu
+
+	behind bool // guarded by mu; steps are not written yet
 }
 
 // write changes the status. That it cannot be written (a full disk) stops nothing.
@@ -19,11 +21,31 @@ func (r *reporter) write(change func(*status)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.st)
+	r.behind = false
 	_ = writeJSON(r.path, r.st, false)
 }
 
+// brief is how short a step may be for nobody to want to hear of it before the
+// next write: a file more is what a start in a crowd is slowed by.
+const brief = 50 * time.Millisecond
+
+// done adds a step. A brief one may be told with the next.
 func (r *reporter) done(name string, start time.Time, note string) {
-	r.write(func(st *status) {
-		st.Steps = append(st.Steps, executor.Step{Name: name, Start: start.UTC(), Took: time.Since(start), Note: note})
-	})
+	s := executor.Step{Name: name, Start: start.UTC(), Took: time.Since(start), Note: note}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.st.Steps = append(r.st.Steps, s)
+	if r.behind = s.Took < brief; !r.behind {
+		_ = writeJSON(r.path, r.st, false)
+	}
+}
+
+// tell writes what has not been told.
+func (r *reporter) tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.behind {
+		r.behind = false
+		_ = writeJSON(r.path, r.st, false)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -109,19 +108,27 @@ func (m *Machines) read(b []byte) (*Machines, error) {
 	return table, nil
 }
 
-var (
-	machineName     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
-	acceleratorName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,62}$`)
-)
-
 const gib = 1 << 30
+
+// named says whether a name is of letters in a range, digits and a few more
+// characters, and begins with a letter. It is no regular expression, since one
+// costs every start of the program.
+func named(name string, from, to rune, more string) bool {
+	for i, r := range name {
+		letter := r >= from && r <= to
+		if !letter && (i == 0 || (r < '0' || r > '9') && !strings.ContainsRune(more, r)) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 63
+}
 
 // machine makes a machine type of its row.
 func (f *machinesFile) machine(before *Machines, name string) (Machine, error) {
 	row := f.Machines[name]
 	m := Machine{Name: name, Legacy: row.Legacy}
 	switch {
-	case !machineName.MatchString(name):
+	case !named(name, 'a', 'z', "-_"):
 		return m, errors.New("a name is of lower-case letters, digits, dashes and underscores")
 	case row.Like != "" && (row.VCPUs != 0 || row.MemoryGiB != 0):
 		return m, errors.New("like stands for vcpus and memory_gib; give the one or the others")
@@ -141,7 +148,7 @@ func (f *machinesFile) machine(before *Machines, name string) (Machine, error) {
 		m.Need = Need{CPUs: row.VCPUs, Memory: int64(row.MemoryGiB * gib)}
 	}
 	for typ, n := range row.ComesWith {
-		if len(row.ComesWith) > 1 || n < 1 || !acceleratorName.MatchString(typ) {
+		if len(row.ComesWith) > 1 || n < 1 || !named(typ, 'A', 'Z', "_") {
 			return m, fmt.Errorf("comes_with is one type and how many, as in {NVIDIA_TESLA_A100: 1}; received: %v", row.ComesWith)
 		}
 		m.Accelerator = Accelerator{typ, n}
@@ -157,7 +164,7 @@ func (f *machinesFile) machine(before *Machines, name string) (Machine, error) {
 		m.Allowed = nil
 	}
 	for typ, counts := range row.Accelerators {
-		if !acceleratorName.MatchString(typ) || len(counts) == 0 || slices.Min(counts) < 1 {
+		if !named(typ, 'A', 'Z', "_") || len(counts) == 0 || slices.Min(counts) < 1 {
 			return m, fmt.Errorf("accelerators are types and how many of them may be asked for, as in {NVIDIA_TESLA_T4: [1, 2, 4]}; received: %s: %v", typ, counts)
 		}
 	}

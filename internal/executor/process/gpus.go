@@ -19,15 +19,11 @@ type gpu struct {
 	uuid string
 }
 
-// The vendor's tool lists devices, and below each the parts that it is cut
-// into, where it is.
-var (
-	gpuLine  = regexp.MustCompile(`^GPU ([0-9]+): .*?(?:\(UUID: (GPU-[^)]+)\))?$`)
-	partLine = regexp.MustCompile(`^\s+MIG .*\(UUID: (MIG-[^)]+)\)$`)
-)
-
-// parseGPUs reads what `nvidia-smi -L` prints.
+// parseGPUs reads what `nvidia-smi -L` prints: devices, and below each the
+// parts that it is cut into, where it is.
 func parseGPUs(list string) []gpu {
+	gpuLine := regexp.MustCompile(`^GPU ([0-9]+): .*?(?:\(UUID: (GPU-[^)]+)\))?$`)
+	partLine := regexp.MustCompile(`^\s+MIG .*\(UUID: (MIG-[^),]+)\)$`)
 	var gpus []gpu
 	whole := -1 // place of the device that the next parts belong to
 	for line := range strings.Lines(list) {
