@@ -83,6 +83,7 @@ func Run(t *testing.T, h Harness) {
 		{"an attempt that runs cannot be removed", removeRunning},
 		{"unknown handles are not found, and nothing to stop, reap or remove", unknown},
 		{"Reserve gives every replica an address of its own", reserve},
+		{"what runs is measured", usage},
 		{"there is capacity", capacity},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -59,6 +59,8 @@ type Executor struct {
 	gpus     map[string]string        // guarded by mu; GPU → attempt; read with ports
 	next     int                      // guarded by mu; where the search for a port goes on
 
+	meter meter
+
 	gpuOnce  sync.Once
 	gpuNames []string // set by gpuOnce
 }

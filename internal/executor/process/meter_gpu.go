@@ -1,0 +1,46 @@
+package process
+
+import (
+	"context"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/executor"
+)
+
+// deviceUsage is what the vendor's tool says of every GPU, by index and by UUID.
+func (e *Executor) deviceUsage(ctx context.Context) map[string]executor.GPUUsage {
+	path, err := exec.LookPath("nvidia-smi")
+	if err != nil {
+		return map[string]executor.GPUUsage{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, "--query-gpu=index,uuid,utilization.gpu,memory.used", "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return map[string]executor.GPUUsage{}
+	}
+	return parseDeviceUsage(string(out))
+}
+
+// parseDeviceUsage reads lines such as "0, GPU-1a2b, 87, 4021".
+func parseDeviceUsage(text string) map[string]executor.GPUUsage {
+	all := map[string]executor.GPUUsage{}
+	for line := range strings.Lines(text) {
+		f := strings.Split(strings.TrimSpace(line), ",")
+		if len(f) != 4 {
+			continue
+		}
+		for i := range f {
+			f[i] = strings.TrimSpace(f[i])
+		}
+		busy, _ := strconv.Atoi(f[2]) // "[N/A]" for a part of one
+		mib, _ := strconv.ParseInt(f[3], 10, 64)
+		for _, name := range f[:2] {
+			all[name] = executor.GPUUsage{Name: name, Busy: busy, Memory: mib << 20}
+		}
+	}
+	return all
+}
