@@ -1,0 +1,215 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// Standing is a waiting job's place: why it does not start, in numbers. It is
+// made from the view that Decide sees, and so is never of another opinion.
+type Standing struct {
+	Reason  string   // a clause: "waiting for 2 vCPUs, 8 GiB: 0 vCPUs, 3 GiB free of …"
+	Before  int      // how many jobs start before it
+	Ahead   []job.ID // the first of them
+	Holders []Holder // what runs, the longest first; of its project the names
+	Needs   job.Need
+	Free    job.Need // what those leave that run
+	Total   job.Need // zero fields are not limits
+	Lacks   job.Need // what it needs more than is free
+	Slots   int      // jobs at once, where their count is the limit
+}
+
+// Holder is a job that holds a part of the capacity.
+type Holder struct {
+	Key   job.Key
+	Holds job.Need
+	Since time.Time // when its attempt was made
+}
+
+// named is how many jobs a standing names.
+const named = 10
+
+// standings says of every job that waits where it stands.
+func standings(v View) map[job.Key]Standing {
+	all := map[job.Key]Standing{}
+	free := newRoom(v)
+	holders := holders(v)
+	var ahead []*Item
+	var blocked *Item // the first that does not fit
+	for _, it := range admission(v.Items) {
+		if !waits(it) {
+			continue
+		}
+		s := Standing{
+			Before: len(ahead), Holders: holders, Needs: need(it, v), Total: job.Need(v.Capacity), Slots: v.Settings.MaxParallel,
+		}
+		for _, o := range ahead[:min(len(ahead), named)] {
+			s.Ahead = append(s.Ahead, o.Key.ID)
+		}
+		fits := free.take(it)
+		s.Free = positive(free.left.Need)
+		s.Lacks = s.lacks()
+		switch {
+		case fits:
+			s.Reason = "starting"
+		case free.fits(free.left, s.Needs):
+			s.Reason = fmt.Sprintf("waiting behind %s, which came before and is to have what is free", blocked.Key.ID)
+		case s.Slots > 0:
+			s.Reason = fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", s.Slots)
+		default:
+			s.Reason = fmt.Sprintf("waiting for %s: %s free of %s", sized(s.Needs, s.Needs.GPUs), sized(s.Free, s.Needs.GPUs), sized(s.Total, s.Needs.GPUs))
+		}
+		if !fits && blocked == nil {
+			blocked = it
+		}
+		all[it.Key] = s
+		ahead = append(ahead, it)
+	}
+	return all
+}
+
+// holders are the jobs that hold capacity, those that have held it longest first.
+func holders(v View) []Holder {
+	var list []Holder
+	for _, it := range v.Items {
+		if !it.State.Final() && !waits(it) {
+			list = append(list, Holder{Key: it.Key, Holds: need(it, v), Since: it.Current.Created})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Holder) int { return a.Since.Compare(b.Since) })
+	return list
+}
+
+// lacks is what is missing, of what is limited.
+func (s Standing) lacks() job.Need {
+	var l job.Need
+	if s.Slots > 0 {
+		return l
+	}
+	if s.Total.CPUs > 0 {
+		l.CPUs = max(0, s.Needs.CPUs-s.Free.CPUs)
+	}
+	if s.Total.Memory > 0 {
+		l.Memory = max(0, s.Needs.Memory-s.Free.Memory)
+	}
+	l.GPUs = max(0, s.Needs.GPUs-s.Free.GPUs)
+	return l
+}
+
+func positive(n job.Need) job.Need {
+	return job.Need{CPUs: max(n.CPUs, 0), Memory: max(n.Memory, 0), GPUs: max(n.GPUs, 0)}
+}
+
+// sized writes a share of a machine for one that asks for gpus: where it asks
+// for none, how many there are is not to the point.
+func sized(n job.Need, gpus int) string {
+	s := size(n.CPUs, n.Memory, 0)
+	if gpus > 0 {
+		s += fmt.Sprintf(", %d GPUs", n.GPUs)
+	}
+	return s
+}
+
+// size writes a share for people.
+func size(cpus float64, memory int64, gpus int) string {
+	s := fmt.Sprintf("%.4g vCPUs, %.4g GiB", cpus, float64(memory)/(1<<30))
+	if gpus > 0 {
+		s += fmt.Sprintf(", %d GPUs", gpus)
+	}
+	return s
+}
+
+// Typical says how long jobs like one usually run; ok is false where none has
+// run yet.
+type Typical func(job.Key) (d time.Duration, ok bool)
+
+// forecast says when a waiting job may start, if what runs and what is ahead of
+// it takes as long as its like did before. ok is false where there is no
+// telling; doubt then names the job that nothing is known of.
+func forecast(now time.Time, v View, key job.Key, typical Typical) (start time.Time, ok bool, doubt job.Key) {
+	type end struct {
+		at   time.Time
+		need job.Need
+	}
+	var ends []end
+	insert := func(e end) {
+		i, _ := slices.BinarySearchFunc(ends, e, func(a, b end) int { return a.at.Compare(b.at) })
+		ends = slices.Insert(ends, i, e)
+	}
+	var unknown []*Item // run, and may end at any time
+	r := newRoom(v)
+	for _, it := range v.Items {
+		if it.State.Final() || waits(it) {
+			continue
+		}
+		d, known := lasts(it, typical)
+		if !known {
+			unknown = append(unknown, it)
+			continue
+		}
+		at := it.Current.Created.Add(d)
+		if at.Before(now) {
+			at = now // it is over its time, and may end any moment
+		}
+		insert(end{at, need(it, v)})
+	}
+	clock, left := now, r.left
+	for _, it := range admission(v.Items) {
+		if !waits(it) {
+			continue
+		}
+		n := need(it, v)
+		for !r.fits(left, n) {
+			if len(ends) == 0 {
+				if len(unknown) > 0 {
+					return time.Time{}, false, unknown[0].Key
+				}
+				return time.Time{}, false, it.Key
+			}
+			clock = ends[0].at
+			left = left.less(job.Need{CPUs: -ends[0].need.CPUs, Memory: -ends[0].need.Memory, GPUs: -ends[0].need.GPUs})
+			left.jobs += 2 // one that less took, one that has ended
+			ends = ends[1:]
+		}
+		if it.Key == key {
+			return clock, true, job.Key{}
+		}
+		left = left.less(n)
+		d, known := lasts(it, typical)
+		if !known {
+			unknown = append(unknown, it)
+			continue
+		}
+		insert(end{clock.Add(d), n})
+	}
+	return time.Time{}, false, key
+}
+
+// lasts is how long a job may be thought to run: as its like did, and no longer
+// than it may.
+func lasts(it *Item, typical Typical) (time.Duration, bool) {
+	d, ok := typical(it.Key)
+	if ok && it.MaxRunning > 0 {
+		d = min(d, it.MaxRunning)
+	}
+	return d, ok
+}
+
+// about writes a length of time as people say it.
+func about(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "a moment"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Round(time.Second)/time.Second))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Round(time.Minute)/time.Minute))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.1f h", d.Hours())
+	default:
+		return fmt.Sprintf("%.1f days", d.Hours()/24)
+	}
+}
