@@ -38,7 +38,7 @@ func runWhy(ctx context.Context, a *App, id string) error {
 		if err := json.Unmarshal(w.Facts, &doc); err != nil {
 			return err
 		}
-		return f.Print(a.Out, []any{doc})
+		return f.PrintOne(a.Out, doc)
 	}
 	fmt.Fprintln(a.Out, w.Sentence)
 	if w.Hint != "" {

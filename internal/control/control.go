@@ -208,7 +208,9 @@ func (c *Controller) Waiting(ctx context.Context, key job.Key) (reason string, b
 func (c *Controller) Standing(ctx context.Context, key job.Key) (Standing, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.o.Now(); now.Sub(c.asked) >= fresh || now.Before(c.asked) {
+	// One that is not in the last answer may have come since.
+	_, ok := c.standings[key]
+	if now := c.o.Now(); !ok || now.Sub(c.asked) >= fresh || now.Before(c.asked) {
 		answer := make(chan map[job.Key]Standing, 1) // its own, should the wait for it end first
 		if !c.inLoop(ctx, func() { answer <- standings(c.snapshot(c.capacity)) }) {
 			return Standing{}, false

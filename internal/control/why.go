@@ -184,7 +184,7 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 		parts = append(parts, "held by "+names(w.Holders))
 	}
 	if s.Before > 0 {
-		parts = append(parts, fmt.Sprintf("%s start before it (%s)", count(s.Before, "job", "jobs"), some(w.Ahead, s.Before)))
+		parts = append(parts, fmt.Sprintf("%s before it (%s)", count(s.Before, "job starts", "jobs start"), some(w.Ahead, s.Before)))
 	} else if s.Reason != "starting" {
 		parts = append(parts, "it is next")
 	}
