@@ -111,9 +111,10 @@ func Decide(now time.Time, v View) (actions []Action, wake time.Time) {
 }
 
 // waits reports whether a job has no attempt that holds capacity but wants
-// one.
+// one. While one is being reserved it has its share: one that is more urgent
+// and comes meanwhile finds it taken.
 func waits(it *Item) bool {
-	return !it.State.Final() && (it.Current == nil || it.Current.State == job.AttemptDone)
+	return !it.State.Final() && !it.Busy && (it.Current == nil || it.Current.State == job.AttemptDone)
 }
 
 // admission orders jobs: those that hold capacity first, then those that wait,

@@ -76,11 +76,19 @@ func holders(v View) []Holder {
 	var list []Holder
 	for _, it := range v.Items {
 		if !it.State.Final() && !waits(it) {
-			list = append(list, Holder{Key: it.Key, Holds: need(it, v), Since: it.Current.Created})
+			list = append(list, Holder{Key: it.Key, Holds: need(it, v), Since: it.begun(it.Created)})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Holder) int { return a.Since.Compare(b.Since) })
 	return list
+}
+
+// begun is when a job got its share; otherwise where it is just being given.
+func (it *Item) begun(otherwise time.Time) time.Time {
+	if it.Current == nil {
+		return otherwise
+	}
+	return it.Current.Created
 }
 
 // lacks is what is missing, of what is limited.
@@ -150,7 +158,7 @@ func forecast(now time.Time, v View, key job.Key, typical Typical) (start time.T
 			unknown = append(unknown, it)
 			continue
 		}
-		at := it.Current.Created.Add(d)
+		at := it.begun(now).Add(d)
 		if at.Before(now) {
 			at = now // it is over its time, and may end any moment
 		}
