@@ -59,7 +59,9 @@ func TestAnyHistoryKeepsThePromises(t *testing.T) {
 				p.v.Capacity.CPUs = float64(rapid.IntRange(2, 8).Draw(t, "CPUs of the next"))
 			},
 		})
+		// From now on every program comes to the same end.
 		p.v.Capacity = machine
+		fate := rapid.SampledFrom([]*job.Exit{{}, {Code: 1}, {Code: 130}, {Code: 139, Signal: "SIGSEGV"}, nil}).Draw(t, "fate")
 		for round := 0; len(p.v.Items) > 0; round++ {
 			if round > 500 {
 				it := p.v.Items[0]
@@ -70,7 +72,7 @@ func TestAnyHistoryKeepsThePromises(t *testing.T) {
 			}
 			for _, it := range p.v.Items {
 				if it.Current != nil {
-					p.succeed(it)
+					p.comeTo(fate, it)
 					p.news(it)
 				}
 			}
@@ -121,8 +123,9 @@ func (p *past) move(t *rapid.T, it *Item) {
 	}
 }
 
-// succeed lets every replica of a job come to its end, a good one if it may.
-func (p *past) succeed(it *Item) {
+// comeTo lets every replica of a job come to an end; nil is its agent's.
+// Parameter servers end when they are asked to.
+func (p *past) comeTo(fate *job.Exit, it *Item) {
 	g := p.machine[it.name(it.Current)]
 	if g == nil {
 		return
@@ -133,9 +136,18 @@ func (p *past) succeed(it *Item) {
 			continue
 		}
 		if r.Started.IsZero() {
-			r.Started = p.now
+			r.State, r.Started = job.ReplicaRunning, p.now
 		}
-		r.State, r.Exit = job.ReplicaExited, &job.Exit{Step: "run", Time: p.now, Requested: g.asked}
+		if r.Role == job.ParameterServer && !g.asked {
+			continue
+		}
+		if fate == nil {
+			r.State = job.ReplicaLost
+			continue
+		}
+		e := *fate
+		e.Step, e.Time, e.Requested = "run", p.now, g.asked
+		r.State, r.Exit = job.ReplicaExited, &e
 		delete(g.live, r.Replica)
 	}
 }
