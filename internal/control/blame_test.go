@@ -74,6 +74,16 @@ func TestAGangEndsAsTheRulesSay(t *testing.T) {
 	if a := one(t, done); a.Change.State != job.Succeeded {
 		t.Errorf("the primary succeeded and a worker failed after: %+v, want success", a)
 	}
+	// A primary that ends with 0 because it was stopped has not succeeded: the
+	// worker's failure is the job's, or its retry.
+	yielded := &job.Exit{Code: 0, Step: "run", Requested: true}
+	for end, want := range map[*job.Exit]Kind{crash: Write, segv: Remove} {
+		gave := band(yielded, end)
+		gave.Current.State = job.AttemptStopping
+		if a := one(t, gave); a.Kind != want || a.Change.State == job.Succeeded {
+			t.Errorf("stopped for a worker's %+v, the primary ended with 0: %+v, want %s", end, a, want)
+		}
+	}
 	// A worker that ends well and early changes nothing.
 	if actions, _ := Decide(now, View{Items: []*Item{band(nil, &job.Exit{Code: 0, Step: "run"})}}); len(actions) != 0 {
 		t.Errorf("a worker ended well: %+v, want nothing", actions)

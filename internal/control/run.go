@@ -239,14 +239,16 @@ func (it *Item) stopReason(now time.Time, later func(time.Time)) (bool, string) 
 // permanent failure of any is the job's failure, all else is tried again.
 func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) (Action, bool) {
 	a := it.Current
-	primary := a.Replicas[0]
-	if primary.State == job.ReplicaExited && primary.Exit.Code == 0 {
+	primary, failed := a.Replicas[0], blame(a)
+	// One that ends with 0 because we stopped it for another's failure has not
+	// succeeded.
+	given := failed != nil && a.State == job.AttemptStopping && primary.Exit != nil && primary.Exit.Requested
+	if primary.State == job.ReplicaExited && primary.Exit.Code == 0 && !given {
 		if live > 0 {
 			return it.stop()
 		}
 		return it.end(now, job.Succeeded, ""), true
 	}
-	failed := blame(a)
 	if failed == nil {
 		for _, r := range a.Replicas {
 			if r.State != job.ReplicaPending {
