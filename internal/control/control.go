@@ -200,7 +200,7 @@ func (c *Controller) snapshot(capacity executor.Capacity) View {
 // that does not wait.
 func (c *Controller) Waiting(ctx context.Context, key job.Key) (reason string, before int, ok bool) {
 	s, ok := c.Standing(ctx, key)
-	return s.Reason, s.Before, ok
+	return s.Reason(), s.Before, ok
 }
 
 // Standing says where a job stands that waits. It asks the loop, and answers
@@ -212,10 +212,21 @@ func (c *Controller) Standing(ctx context.Context, key job.Key) (Standing, bool)
 	_, ok := c.standings[key]
 	if now := c.o.Now(); !ok || now.Sub(c.asked) >= fresh || now.Before(c.asked) {
 		answer := make(chan map[job.Key]Standing, 1) // its own, should the wait for it end first
-		if !c.inLoop(ctx, func() { answer <- standings(c.snapshot(c.capacity)) }) {
+		asked := c.inLoop(ctx, func() {
+			if it := c.items[key]; it != nil && waits(it) {
+				answer <- standings(c.snapshot(c.capacity))
+			} else {
+				close(answer)
+			}
+		})
+		if !asked {
 			return Standing{}, false
 		}
-		c.standings, c.asked = <-answer, now
+		all, waits := <-answer
+		if !waits {
+			return Standing{}, false
+		}
+		c.standings, c.asked = all, now
 	}
 	s, ok := c.standings[key]
 	return s, ok

@@ -7,7 +7,7 @@
 package control
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -84,26 +84,22 @@ func Decide(now time.Time, v View) (actions []Action, wake time.Time) {
 			wake = t
 		}
 	}
-	free := newRoom(v)
-	for _, it := range admission(v.Items) {
-		ready := !it.Busy && !now.Before(it.Pause)
-		if !it.Busy && now.Before(it.Pause) {
-			later(it.Pause)
-		}
-		if waits(it) {
-			fits := free.take(it)
-			if !ready {
-				continue
-			}
-			if a, ok := beforeAttempt(now, v, it, fits, later); ok {
-				actions = append(actions, a)
-			}
-			continue
-		}
-		if !ready {
+	line := admission(v.Items)
+	free := newRoom(v, line.holding)
+	for _, it := range slices.Concat(line.over, line.holding) {
+		if it.Busy || it.rests(now, later) {
 			continue
 		}
 		if a, ok := decide(now, v, it, later); ok {
+			actions = append(actions, a)
+		}
+	}
+	for _, it := range line.waiting {
+		fits := free.take(it)
+		if it.rests(now, later) {
+			continue
+		}
+		if a, ok := beforeAttempt(now, v, it, fits, later); ok {
 			actions = append(actions, a)
 		}
 	}
@@ -117,29 +113,45 @@ func waits(it *Item) bool {
 	return !it.State.Final() && !it.Busy && (it.Current == nil || it.Current.State == job.AttemptDone)
 }
 
-// admission orders jobs: those that hold capacity first, then those that wait,
-// by priority and age.
-func admission(items []*Item) []*Item {
-	ordered := slices.Clone(items)
-	slices.SortStableFunc(ordered, func(a, b *Item) int {
-		if wa, wb := waits(a), waits(b); wa != wb {
-			if wa {
-				return 1
-			}
-			return -1
-		} else if !wa {
-			return 0
+// rests reports whether a job is left alone for now.
+func (it *Item) rests(now time.Time, later func(time.Time)) bool {
+	if !now.Before(it.Pause) {
+		return false
+	}
+	later(it.Pause)
+	return true
+}
+
+// line is who holds capacity and who waits for it, in order.
+type line struct {
+	over, holding []*Item // by age
+	waiting       []*Item // who starts first
+}
+
+// admission finds the line. A job that already ran and is retried goes before
+// what never ran; then it is by priority and age. There may be thousands, and
+// they come by age: nothing is sorted but the priorities.
+func admission(items []*Item) line {
+	var l line
+	ran, queued := map[int][]*Item{}, map[int][]*Item{} // by priority
+	for _, it := range items {
+		switch {
+		case it.State.Final():
+			l.over = append(l.over, it)
+		case !waits(it):
+			l.holding = append(l.holding, it)
+		case it.Current != nil:
+			ran[it.Priority] = append(ran[it.Priority], it)
+		default:
+			queued[it.Priority] = append(queued[it.Priority], it)
 		}
-		// A job that already ran and is retried goes before what never ran.
-		if ra, rb := a.Current != nil, b.Current != nil; ra != rb {
-			if ra {
-				return -1
-			}
-			return 1
+	}
+	for _, group := range []map[int][]*Item{ran, queued} {
+		for _, priority := range slices.Backward(slices.Sorted(maps.Keys(group))) {
+			l.waiting = append(l.waiting, group[priority]...)
 		}
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Seq, b.Seq))
-	})
-	return ordered
+	}
+	return l
 }
 
 // room is what is left of the capacity.
@@ -161,13 +173,11 @@ func (s share) less(n job.Need) share {
 	return s
 }
 
-func newRoom(v View) *room {
+func newRoom(v View, holding []*Item) *room {
 	c := v.Capacity
 	r := &room{v: v, left: share{job.Need{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs}, v.Settings.MaxParallel}}
-	for _, it := range v.Items {
-		if !it.State.Final() && !waits(it) {
-			r.left = r.left.less(need(it, v))
-		}
+	for _, it := range holding {
+		r.left = r.left.less(need(it, v))
 	}
 	r.free = r.left
 	return r

@@ -11,15 +11,36 @@ import (
 // Standing is a waiting job's place: why it does not start, in numbers. It is
 // made from the view that Decide sees, and so is never of another opinion.
 type Standing struct {
-	Reason  string   // a clause: "waiting for 2 vCPUs, 8 GiB: 0 vCPUs, 3 GiB free of …"
-	Before  int      // how many jobs start before it
-	Ahead   []job.ID // the first of them
-	Holders []Holder // what runs, the longest first; of its project the names
-	Needs   job.Need
-	Free    job.Need // what those leave that run
-	Total   job.Need // zero fields are not limits
-	Lacks   job.Need // what it needs more than is free
-	Slots   int      // jobs at once, where their count is the limit
+	Key      job.Key
+	Starting bool      // it has its share, and is about to start
+	Behind   job.Key   // the first that waits for more, where its own share would be free
+	Before   int       // how many jobs start before it
+	Ahead    []job.Key // the first of them
+	Holders  []Holder  // what runs, the longest first
+	Needs    job.Need
+	Free     job.Need // what those leave that run
+	Total    job.Need // zero fields are not limits
+	Lacks    job.Need // what it needs more than is free
+	Slots    int      // jobs at once, where their count is the limit
+}
+
+// Reason is what the job waits for, as a clause.
+func (s Standing) Reason() string {
+	switch {
+	case s.Starting:
+		return "starting"
+	case s.Behind != job.Key{}:
+		who := string(s.Behind.ID)
+		if s.Behind.Project != s.Key.Project {
+			who = "a job of another project"
+		}
+		return fmt.Sprintf("waiting behind %s, which came before and is to have what is free", who)
+	case s.Slots > 0:
+		return fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", s.Slots)
+	default:
+		gpus := s.Needs.GPUs
+		return fmt.Sprintf("waiting for %s: %s free of %s", sized(s.Needs, gpus), sized(s.Free, gpus), sized(s.Total, gpus))
+	}
 }
 
 // Holder is a job that holds a part of the capacity.
@@ -34,50 +55,39 @@ const named = 10
 
 // standings says of every job that waits where it stands.
 func standings(v View) map[job.Key]Standing {
-	all := map[job.Key]Standing{}
-	free := newRoom(v)
-	holders := holders(v)
-	var ahead []*Item
-	var blocked *Item // the first that does not fit
-	for _, it := range admission(v.Items) {
-		if !waits(it) {
-			continue
-		}
+	line := admission(v.Items)
+	all := make(map[job.Key]Standing, len(line.waiting))
+	free := newRoom(v, line.holding)
+	holders := holders(v, line.holding)
+	var ahead []job.Key // the first of them
+	for _, it := range line.waiting[:min(len(line.waiting), named)] {
+		ahead = append(ahead, it.Key)
+	}
+	var blocked job.Key // the first that does not fit
+	for i, it := range line.waiting {
 		s := Standing{
-			Before: len(ahead), Holders: holders, Needs: need(it, v), Total: job.Need(v.Capacity), Slots: v.Settings.MaxParallel,
+			Key: it.Key, Before: i, Ahead: ahead[:min(i, named)], Holders: holders, Needs: need(it, v), Total: job.Need(v.Capacity), Slots: v.Settings.MaxParallel,
+			Free: positive(free.left.Need),
 		}
-		for _, o := range ahead[:min(len(ahead), named)] {
-			s.Ahead = append(s.Ahead, o.Key.ID)
-		}
-		fits := free.take(it)
-		s.Free = positive(free.left.Need)
 		s.Lacks = s.lacks()
-		switch {
-		case fits:
-			s.Reason = "starting"
+		switch s.Starting = free.take(it); {
+		case s.Starting:
 		case free.fits(free.left, s.Needs):
-			s.Reason = fmt.Sprintf("waiting behind %s, which came before and is to have what is free", blocked.Key.ID)
-		case s.Slots > 0:
-			s.Reason = fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", s.Slots)
-		default:
-			s.Reason = fmt.Sprintf("waiting for %s: %s free of %s", sized(s.Needs, s.Needs.GPUs), sized(s.Free, s.Needs.GPUs), sized(s.Total, s.Needs.GPUs))
+			s.Behind = blocked
 		}
-		if !fits && blocked == nil {
-			blocked = it
+		if !s.Starting && blocked == (job.Key{}) {
+			blocked = it.Key
 		}
 		all[it.Key] = s
-		ahead = append(ahead, it)
 	}
 	return all
 }
 
 // holders are the jobs that hold capacity, those that have held it longest first.
-func holders(v View) []Holder {
+func holders(v View, holding []*Item) []Holder {
 	var list []Holder
-	for _, it := range v.Items {
-		if !it.State.Final() && !waits(it) {
-			list = append(list, Holder{Key: it.Key, Holds: need(it, v), Since: it.begun(it.Created)})
-		}
+	for _, it := range holding {
+		list = append(list, Holder{Key: it.Key, Holds: need(it, v), Since: it.begun(it.Created)})
 	}
 	slices.SortStableFunc(list, func(a, b Holder) int { return a.Since.Compare(b.Since) })
 	return list
@@ -148,11 +158,9 @@ func forecast(now time.Time, v View, key job.Key, typical Typical) (start time.T
 		ends = slices.Insert(ends, i, e)
 	}
 	var unknown []*Item // run, and may end at any time
-	r := newRoom(v)
-	for _, it := range v.Items {
-		if it.State.Final() || waits(it) {
-			continue
-		}
+	line := admission(v.Items)
+	r := newRoom(v, line.holding)
+	for _, it := range line.holding {
 		d, known := lasts(it, typical)
 		if !known {
 			unknown = append(unknown, it)
@@ -165,10 +173,7 @@ func forecast(now time.Time, v View, key job.Key, typical Typical) (start time.T
 		insert(end{at, need(it, v)})
 	}
 	clock, left := now, r.left
-	for _, it := range admission(v.Items) {
-		if !waits(it) {
-			continue
-		}
+	for _, it := range line.waiting {
 		n := need(it, v)
 		for !r.fits(left, n) {
 			if len(ends) == 0 {

@@ -161,8 +161,10 @@ func (w *Why) failure(j job.Job, a *job.Attempt) {
 func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 	s := f.Standing
 	w.Position = s.Before + 1
-	for _, id := range s.Ahead {
-		w.Ahead = append(w.Ahead, string(id))
+	for _, key := range s.Ahead {
+		if key.Project == f.Job.Key.Project {
+			w.Ahead = append(w.Ahead, string(key.ID))
+		}
 	}
 	for _, h := range s.Holders {
 		held := Held{Holds: *amount(h.Holds), Since: h.Since}
@@ -179,17 +181,21 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 			return
 		}
 	}
-	parts := []string{fmt.Sprintf("It is %s", s.Reason)}
-	if len(s.Holders) > 0 && s.Reason != "starting" {
+	parts := []string{fmt.Sprintf("It is %s", s.Reason())}
+	if len(s.Holders) > 0 && !s.Starting {
 		parts = append(parts, "held by "+names(w.Holders))
 	}
 	if s.Before > 0 {
-		parts = append(parts, fmt.Sprintf("%s before it (%s)", count(s.Before, "job starts", "jobs start"), some(w.Ahead, s.Before)))
-	} else if s.Reason != "starting" {
+		who := ""
+		if len(w.Ahead) > 0 {
+			who = fmt.Sprintf(" (%s)", some(w.Ahead, s.Before))
+		}
+		parts = append(parts, count(s.Before, "job starts", "jobs start")+" before it"+who)
+	} else if !s.Starting {
 		parts = append(parts, "it is next")
 	}
 	switch {
-	case s.Reason == "starting":
+	case s.Starting:
 	case !f.Estimate.IsZero():
 		w.Estimate = f.Estimate
 		w.Estimated = "how long the last successful runs of the same modules took"
@@ -347,7 +353,7 @@ func (c *Controller) place(ctx context.Context, f *Facts, h History) error {
 		return nil
 	}
 	f.Standing = &s
-	if s.Reason == "starting" {
+	if s.Starting {
 		return nil
 	}
 	var v View

@@ -42,10 +42,10 @@ func TestWhatDoesNotFitKeepsItsShareFromThoseBehind(t *testing.T) {
 		t.Errorf("started %q, want jd: what leaves the first its 3 processors", got)
 	}
 	all := standings(v)
-	if s := all[v.Items[1].Key]; s.Lacks.GPUs != 1 || s.Lacks.CPUs != 0 || !strings.Contains(s.Reason, "1 GPUs: 6 vCPUs") || len(s.Holders) != 1 {
+	if s := all[v.Items[1].Key]; s.Lacks.GPUs != 1 || s.Lacks.CPUs != 0 || !strings.Contains(s.Reason(), "1 GPUs: 6 vCPUs") || len(s.Holders) != 1 {
 		t.Errorf("the job that waits for the GPU: %+v", s)
 	}
-	if s := all[v.Items[3].Key]; !strings.Contains(s.Reason, "waiting behind jc") || s.Before != 2 {
+	if s := all[v.Items[3].Key]; !strings.Contains(s.Reason(), "waiting behind jc") || s.Before != 2 {
 		t.Errorf("the job behind it: %+v", s)
 	}
 }
