@@ -87,6 +87,45 @@ func BenchmarkCrowd(b *testing.B) {
 	}
 }
 
+// BenchmarkQueue takes two hundred queued jobs through a machine that runs two
+// at once, and on which programs take no time: what is left is the loop and
+// its commits.
+func BenchmarkQueue(b *testing.B) {
+	const jobs = 200
+	var took time.Duration
+	for b.Loop() {
+		ctx, end := context.WithCancel(b.Context())
+		s, err := store.Open(ctx, filepath.Join(b.TempDir(), "jobs.db"), slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for n := range jobs {
+			spec := job.Spec{Key: job.Key{Project: "p", ID: job.ID(fmt.Sprintf("j%d", n))}, Primary: "master", Module: "m", Args: []string{"exit", "0"},
+				Groups: []job.Group{{Role: job.Master, Count: 1, Need: job.Need{CPUs: 1}}}}
+			if _, _, err := s.Create(ctx, store.New{Spec: spec, Document: []byte("{}"), Wire: "ml/v1"}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		c := New(Options{Store: s, Executor: fake.New(fake.NewMachine(executor.Capacity{CPUs: 2}, fake.Clock{})), Log: slog.New(slog.DiscardHandler)})
+		over := make(chan error, 1)
+		began := time.Now()
+		go func() { over <- c.Run(ctx, func() {}) }()
+		for left := jobs; left > 0; {
+			c.inLoop(ctx, func() { left = len(c.order) })
+			<-time.After(5 * time.Millisecond)
+		}
+		took += time.Since(began)
+		end()
+		if err := <-over; err != nil {
+			b.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	}
+	b.ReportMetric(float64(took.Microseconds())/1e3/float64(b.N*jobs), "ms/job")
+}
+
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
