@@ -157,6 +157,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
 			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
+			Why:          func(ctx context.Context, j job.Job) (any, error) { return controller.Why(ctx, j, jobs) },
 			Environments: &keeper{Cache: pythons},
 			Made:         func(j job.Job) ([]byte, error) { return made(dir, j) },
 		}),

@@ -12,6 +12,7 @@ func newJobs(a *App) *cobra.Command {
 		newExportConfig(a),
 		newList(a),
 		newCancel(a),
+		newWhy(a),
 		newUpdate(a),
 		newStreamLogs(a),
 		newWait(a),

@@ -46,14 +46,8 @@ type Controller struct {
 	work     sync.WaitGroup
 
 	mu        sync.Mutex
-	standings map[job.Key]standing // guarded by mu; of the jobs that wait
+	standings map[job.Key]Standing // guarded by mu; of the jobs that wait
 	asked     time.Time            // guarded by mu; when standings were made
-}
-
-// standing is a waiting job's place.
-type standing struct {
-	reason string
-	before int
 }
 
 // fresh is how old an answer about the queue may be: with thousands of jobs it
@@ -203,27 +197,39 @@ func (c *Controller) snapshot(capacity executor.Capacity) View {
 }
 
 // Waiting says why a job waits and how many are before it; ok is false for one
-// that does not wait. It asks the loop, and answers "does not wait" when there
-// is none.
+// that does not wait.
 func (c *Controller) Waiting(ctx context.Context, key job.Key) (reason string, before int, ok bool) {
+	s, ok := c.Standing(ctx, key)
+	return s.Reason(), s.Before, ok
+}
+
+// Standing says where a job stands that waits. It asks the loop, and answers
+// "does not wait" when there is none.
+func (c *Controller) Standing(ctx context.Context, key job.Key) (Standing, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.o.Now(); now.Sub(c.asked) >= fresh || now.Before(c.asked) {
-		answer := make(chan map[job.Key]standing, 1)
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if !c.send(ctx, func() { answer <- waiting(c.snapshot(c.capacity)) }) {
-			return "", 0, false
+	// One that is not in the last answer may have come since.
+	_, ok := c.standings[key]
+	if now := c.o.Now(); !ok || now.Sub(c.asked) >= fresh || now.Before(c.asked) {
+		answer := make(chan map[job.Key]Standing, 1) // its own, should the wait for it end first
+		asked := c.inLoop(ctx, func() {
+			if it := c.items[key]; it != nil && waits(it) {
+				answer <- standings(c.snapshot(c.capacity))
+			} else {
+				close(answer)
+			}
+		})
+		if !asked {
+			return Standing{}, false
 		}
-		select {
-		case c.standings = <-answer:
-			c.asked = now
-		case <-ctx.Done():
-			return "", 0, false
+		all, waits := <-answer
+		if !waits {
+			return Standing{}, false
 		}
+		c.standings, c.asked = all, now
 	}
 	s, ok := c.standings[key]
-	return s.reason, s.before, ok
+	return s, ok
 }
 
 // listen takes up jobs that were created or cancelled.

@@ -7,8 +7,7 @@
 package control
 
 import (
-	"cmp"
-	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -49,13 +48,6 @@ type Settings struct {
 	Owner       string        // this server
 }
 
-// What the original did: five restarts of a replica, then three retries of the
-// whole job.
-const (
-	maxRestarts = 5
-	maxRetries  = 3
-)
-
 // Action is one thing to do about one job.
 type Action struct {
 	Key  job.Key
@@ -92,27 +84,22 @@ func Decide(now time.Time, v View) (actions []Action, wake time.Time) {
 			wake = t
 		}
 	}
-	free := newRoom(v)
-	for _, it := range admission(v.Items) {
-		ready := !it.Busy && !now.Before(it.Pause)
-		if !it.Busy && now.Before(it.Pause) {
-			later(it.Pause)
-		}
-		if waits(it) {
-			// Strictly in order: what does not fit holds back those behind it.
-			fits := free.take(it)
-			if !ready {
-				continue
-			}
-			if a, ok := beforeAttempt(now, v, it, fits, later); ok {
-				actions = append(actions, a)
-			}
-			continue
-		}
-		if !ready {
+	line := admission(v.Items)
+	free := newRoom(v, line.holding)
+	for _, it := range slices.Concat(line.over, line.holding) {
+		if it.Busy || it.rests(now, later) {
 			continue
 		}
 		if a, ok := decide(now, v, it, later); ok {
+			actions = append(actions, a)
+		}
+	}
+	for _, it := range line.waiting {
+		fits := free.take(it)
+		if it.rests(now, later) {
+			continue
+		}
+		if a, ok := beforeAttempt(now, v, it, fits, later); ok {
 			actions = append(actions, a)
 		}
 	}
@@ -120,78 +107,102 @@ func Decide(now time.Time, v View) (actions []Action, wake time.Time) {
 }
 
 // waits reports whether a job has no attempt that holds capacity but wants
-// one.
+// one. While one is being reserved it has its share: one that is more urgent
+// and comes meanwhile finds it taken.
 func waits(it *Item) bool {
-	return !it.State.Final() && (it.Current == nil || it.Current.State == job.AttemptDone)
+	return !it.State.Final() && !it.Busy && (it.Current == nil || it.Current.State == job.AttemptDone)
 }
 
-// admission orders jobs: those that hold capacity first, then those that wait,
-// by priority and age.
-func admission(items []*Item) []*Item {
-	ordered := slices.Clone(items)
-	slices.SortStableFunc(ordered, func(a, b *Item) int {
-		if wa, wb := waits(a), waits(b); wa != wb {
-			if wa {
-				return 1
-			}
-			return -1
-		} else if !wa {
-			return 0
+// rests reports whether a job is left alone for now.
+func (it *Item) rests(now time.Time, later func(time.Time)) bool {
+	if !now.Before(it.Pause) {
+		return false
+	}
+	later(it.Pause)
+	return true
+}
+
+// line is who holds capacity and who waits for it, in order.
+type line struct {
+	over, holding []*Item // by age
+	waiting       []*Item // who starts first
+}
+
+// admission finds the line. A job that already ran and is retried goes before
+// what never ran; then it is by priority and age. There may be thousands, and
+// they come by age: nothing is sorted but the priorities.
+func admission(items []*Item) line {
+	var l line
+	ran, queued := map[int][]*Item{}, map[int][]*Item{} // by priority
+	for _, it := range items {
+		switch {
+		case it.State.Final():
+			l.over = append(l.over, it)
+		case !waits(it):
+			l.holding = append(l.holding, it)
+		case it.Current != nil:
+			ran[it.Priority] = append(ran[it.Priority], it)
+		default:
+			queued[it.Priority] = append(queued[it.Priority], it)
 		}
-		// A job that already ran and is retried goes before what never ran.
-		if ra, rb := a.Current != nil, b.Current != nil; ra != rb {
-			if ra {
-				return -1
-			}
-			return 1
+	}
+	for _, group := range []map[int][]*Item{ran, queued} {
+		for _, priority := range slices.Backward(slices.Sorted(maps.Keys(group))) {
+			l.waiting = append(l.waiting, group[priority]...)
 		}
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.Seq, b.Seq))
-	})
-	return ordered
+	}
+	return l
 }
 
 // room is what is left of the capacity.
 type room struct {
-	v       View
-	cpus    float64
-	memory  int64
-	gpus    int
-	jobs    int
-	blocked *Item // the first that did not fit
+	v View
+	// left is what those leave that run or are to start now; free, what those
+	// that wait ahead leave, too. It may be less than nothing.
+	left, free share
 }
 
-func newRoom(v View) *room {
-	r := &room{v: v, cpus: v.Capacity.CPUs, memory: v.Capacity.Memory, gpus: v.Capacity.GPUs, jobs: v.Settings.MaxParallel}
-	for _, it := range v.Items {
-		if !it.State.Final() && !waits(it) {
-			n := need(it, v)
-			r.cpus, r.memory, r.gpus, r.jobs = r.cpus-n.CPUs, r.memory-n.Memory, r.gpus-n.GPUs, r.jobs-1
-		}
+// share is a part of the capacity.
+type share struct {
+	job.Need
+	jobs int
+}
+
+func (s share) less(n job.Need) share {
+	s.CPUs, s.Memory, s.GPUs, s.jobs = s.CPUs-n.CPUs, s.Memory-n.Memory, s.GPUs-n.GPUs, s.jobs-1
+	return s
+}
+
+func newRoom(v View, holding []*Item) *room {
+	c := v.Capacity
+	r := &room{v: v, left: share{job.Need{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs}, v.Settings.MaxParallel}}
+	for _, it := range holding {
+		r.left = r.left.less(need(it, v))
 	}
+	r.free = r.left
 	return r
 }
 
-// take takes a job's share if it is there and nothing before it was refused.
+// take takes a job's share, and reports whether it is there. One that does not
+// fit keeps its share from those behind it all the same: they start in what it
+// leaves, so that none is passed for ever.
 func (r *room) take(it *Item) bool {
-	if r.blocked != nil {
-		return false
-	}
 	n := need(it, r.v)
-	if !r.fits(n) {
-		r.blocked = it
-		return false
+	fits := r.fits(r.free, n)
+	r.free = r.free.less(n)
+	if fits {
+		r.left = r.left.less(n)
 	}
-	r.cpus, r.memory, r.gpus, r.jobs = r.cpus-n.CPUs, r.memory-n.Memory, r.gpus-n.GPUs, r.jobs-1
-	return true
+	return fits
 }
 
-func (r *room) fits(n job.Need) bool {
+func (r *room) fits(s share, n job.Need) bool {
 	if r.v.Settings.MaxParallel > 0 {
-		return r.jobs > 0
+		return s.jobs > 0
 	}
 	c := r.v.Capacity
 	const crumb = 1e-9
-	return (c.CPUs == 0 || n.CPUs <= r.cpus+crumb) && (c.Memory == 0 || n.Memory <= r.memory) && n.GPUs <= max(r.gpus, 0)
+	return (c.CPUs == 0 || n.CPUs <= s.CPUs+crumb) && (c.Memory == 0 || n.Memory <= s.Memory) && n.GPUs <= max(s.GPUs, 0)
 }
 
 // need is a job's share: what its machine types ask for, or the machine where
@@ -214,43 +225,4 @@ func need(it *Item, v View) job.Need {
 		sum.Memory = min(sum.Memory, m)
 	}
 	return sum
-}
-
-// waiting says of every job that waits why, with its numbers, and how many are
-// before it.
-func waiting(v View) map[job.Key]standing {
-	all := map[job.Key]standing{}
-	free := newRoom(v)
-	for _, it := range admission(v.Items) {
-		if !waits(it) {
-			continue
-		}
-		s := standing{reason: "starting", before: len(all)}
-		if !free.take(it) {
-			s.reason = free.why(it)
-		}
-		all[it.Key] = s
-	}
-	return all
-}
-
-// why says what a job waits for that was refused.
-func (r *room) why(it *Item) string {
-	if r.blocked != it {
-		return fmt.Sprintf("waiting behind %s: jobs start in order, and that one does not fit yet", r.blocked.Key.ID)
-	}
-	if m := r.v.Settings.MaxParallel; m > 0 {
-		return fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", m)
-	}
-	n := need(it, r.v)
-	return fmt.Sprintf("waiting for %s: %s free of %s", size(n.CPUs, n.Memory, n.GPUs), size(max(r.cpus, 0), max(r.memory, 0), max(r.gpus, 0)),
-		size(r.v.Capacity.CPUs, r.v.Capacity.Memory, r.v.Capacity.GPUs))
-}
-
-func size(cpus float64, memory int64, gpus int) string {
-	s := fmt.Sprintf("%.4g vCPUs, %.4g GiB", cpus, float64(memory)/(1<<30))
-	if gpus > 0 {
-		s += fmt.Sprintf(", %d GPUs", gpus)
-	}
-	return s
 }

@@ -154,11 +154,11 @@ func TestJobsAreAdmittedInOrder(t *testing.T) {
 	if strings.Join(got, " ") != "je jb" {
 		t.Errorf("admitted %v, want je jb", got)
 	}
-	why := waiting(v)
-	if s := why[v.Items[1].Key]; s.before != 2 || !strings.Contains(s.reason, "waiting for 4 vCPUs") {
+	why := standings(v)
+	if s := why[v.Items[1].Key]; s.Before != 2 || !strings.Contains(s.Reason(), "waiting for 4 vCPUs") {
 		t.Errorf("the third waits because %+v", s)
 	}
-	if s := why[v.Items[2].Key]; s.before != 3 || !strings.Contains(s.reason, "waiting behind jc") {
+	if s := why[v.Items[2].Key]; s.Before != 3 || !strings.Contains(s.Reason(), "waiting behind jc") {
 		t.Errorf("the fourth waits because %+v", s)
 	}
 	// A job larger than the machine is scaled down to it.

@@ -239,14 +239,16 @@ func (it *Item) stopReason(now time.Time, later func(time.Time)) (bool, string) 
 // permanent failure of any is the job's failure, all else is tried again.
 func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) (Action, bool) {
 	a := it.Current
-	primary := a.Replicas[0]
-	if primary.State == job.ReplicaExited && primary.Exit.Code == 0 {
+	primary, failed := a.Replicas[0], blame(a)
+	// One that ends with 0 because we stopped it for another's failure has not
+	// succeeded.
+	given := failed != nil && a.State == job.AttemptStopping && primary.Exit != nil && primary.Exit.Requested
+	if primary.State == job.ReplicaExited && primary.Exit.Code == 0 && !given {
 		if live > 0 {
 			return it.stop()
 		}
 		return it.end(now, job.Succeeded, ""), true
 	}
-	failed := first(a)
 	if failed == nil {
 		for _, r := range a.Replicas {
 			if r.State != job.ReplicaPending {
@@ -260,8 +262,10 @@ func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) 
 		}
 		return Action{}, false
 	}
-	class := classify(*failed)
+	class, known := classOf(now, a, failed, later)
 	switch {
+	case !known:
+		return Action{}, false
 	case class == replicaAgain && failed.Run < maxRestarts:
 		return it.restart(now, failed), true
 	case class != permanent && a.Number <= maxRetries:
@@ -272,23 +276,9 @@ func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) 
 	case live > 0:
 		return it.stop()
 	default:
-		message := diagnose.Explain(diagnose.Failure{Spec: it.Spec, Replica: *failed, Attempt: a.Number})
+		message := diagnose.Explain(diagnose.Failure{Spec: it.Spec, Replica: *failed, Attempt: a.Number, Others: others(a)})
 		return it.end(now, job.Failed, message), true
 	}
-}
-
-// first is the replica that failed first, or nil. One that we asked to end has
-// not failed; one that somebody else asked has.
-func first(a *job.Attempt) *job.ReplicaRun {
-	var worst *job.ReplicaRun
-	for i := range a.Replicas {
-		r := &a.Replicas[i]
-		failed := r.State == job.ReplicaLost || r.State == job.ReplicaExited && r.Exit.Code != 0 && !(r.Exit.Requested && a.State == job.AttemptStopping)
-		if failed && (worst == nil || r.Ended.Before(worst.Ended)) {
-			worst = r
-		}
-	}
-	return worst
 }
 
 // restart gives a replica its next run. The row is written first; the run is
@@ -317,35 +307,4 @@ func (it *Item) retry(now time.Time, v View, failed *job.ReplicaRun) Action {
 	e := service(fmt.Sprintf("a%d/retry", a.Number), fmt.Sprintf("%s Trying the whole job again (%d of %d).", a.Cause, a.Number, maxRetries))
 	e.Step, e.Severity, e.Attempt = "retry", "WARNING", a.Number
 	return it.remove(a, v.Settings.KeepFailed, job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, a)})
-}
-
-type class int
-
-const (
-	permanent    class = iota
-	replicaAgain       // the replica alone is restarted, at most five times
-	jobAgain           // the whole job is, at most three times
-)
-
-// classify is the original's rule: statuses 1 to 127 and signals are
-// permanent, 128 to 255 and SIGTERM are not, and SIGABRT and SIGSEGV restart
-// the job. Out of memory is permanent: it would happen again.
-func classify(r job.ReplicaRun) class {
-	if r.State == job.ReplicaLost {
-		return replicaAgain
-	}
-	e := r.Exit
-	switch {
-	case e.OutOfMem:
-		return permanent
-	case e.Retry || e.Requested || e.Signal == "SIGTERM":
-		return replicaAgain
-	case e.Signal == "SIGABRT" || e.Signal == "SIGSEGV" || e.Code == 134 || e.Code == 139:
-		return jobAgain
-	case e.Signal != "":
-		return permanent
-	case e.Code >= 128:
-		return replicaAgain
-	}
-	return permanent
 }

@@ -20,8 +20,9 @@ import (
 // Failure is a run that ended badly.
 type Failure struct {
 	Spec    job.Spec
-	Replica job.ReplicaRun
-	Attempt int
+	Replica job.ReplicaRun   // that failed first
+	Attempt int              // its number
+	Others  []job.ReplicaRun // the attempt's replicas; the one above may be among them
 }
 
 var signals = map[string]int{"SIGHUP": 1, "SIGINT": 2, "SIGQUIT": 3, "SIGILL": 4, "SIGTRAP": 5, "SIGABRT": 6, "SIGBUS": 7, "SIGFPE": 8, "SIGKILL": 9, "SIGUSR1": 10, "SIGSEGV": 11, "SIGUSR2": 12, "SIGPIPE": 13, "SIGALRM": 14, "SIGTERM": 15}
@@ -46,39 +47,93 @@ func Sentence(r job.ReplicaRun) string {
 	}
 }
 
+// Diagnosis is what can be said of a failure. Whoever shows one takes it as it
+// is: the job's errorMessage and "why" say the same.
+type Diagnosis struct {
+	Sentence  string      // the original's
+	Replica   job.Replica // that failed first
+	Cause     string      // its name in the catalogue; empty when no known cause fits
+	Text      string      // what happened, a sentence; empty when no known cause fits
+	Hint      string      // what to do; may be empty
+	Exception string      // that ended the program, as Python writes it; empty when none did
+	Where     Place       // of the exception in the user's own code
+	Others    string      // what the job's other replicas did, a clause; empty when there are none
+	Evidence  string      // the traceback, the agent's message, or the last lines
+}
+
+// Place is a line of a program.
+type Place struct {
+	File string // as the package has it: "trainer/model.py"
+	Line int
+	Func string // empty for a module's own lines
+}
+
+// String is "trainer/model.py:37 in build", or empty.
+func (p Place) String() string {
+	switch {
+	case p.File == "":
+		return ""
+	case p.Func == "":
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	default:
+		return fmt.Sprintf("%s:%d in %s", p.File, p.Line, p.Func)
+	}
+}
+
+// Of diagnoses a failure.
+func Of(f Failure) Diagnosis {
+	d := Diagnosis{Sentence: Sentence(f.Replica), Replica: f.Replica.Replica, Evidence: shown(f.Replica.Exit)}
+	d.Text, d.Hint = Cause(f)
+	return d
+}
+
 // Explain is a failed job's errorMessage.
 func Explain(f Failure) string {
+	d := Of(f)
 	var b strings.Builder
-	b.WriteString(Sentence(f.Replica))
-	e := f.Replica.Exit
-	if e == nil {
-		e = &job.Exit{}
-	}
-	if e.Step == "run" && e.Signal == "" && e.Code != 0 {
+	b.WriteString(d.Sentence)
+	if e := f.Replica.Exit; e != nil && e.Step == "run" && e.Signal == "" && e.Code != 0 {
 		b.WriteString(" Termination reason: Error.")
 	}
 	if f.Attempt > 1 || f.Replica.Run > 0 {
 		fmt.Fprintf(&b, " It was tried again before: attempt %d, restart %d.", f.Attempt, f.Replica.Run)
 	}
-	switch {
-	case e.Traceback != "":
-		b.WriteString("\n" + strings.TrimRight(e.Traceback, "\n"))
-	case e.Message != "":
-		b.WriteString("\n" + strings.TrimRight(e.Message, "\n"))
-		if len(e.Tail) > 0 && !strings.Contains(e.Message, strings.TrimSpace(e.Tail[len(e.Tail)-1])) {
-			b.WriteString("\n" + strings.Join(last(e.Tail, 10), "\n"))
-		}
-	case len(e.Tail) > 0:
-		b.WriteString("\nIts last lines:\n" + strings.Join(last(e.Tail, 10), "\n"))
+	if d.Others != "" {
+		b.WriteString(" " + d.Others)
 	}
-	if c, hint := Cause(f); c != "" {
-		b.WriteString("\n\nCause: " + c)
-		if hint != "" {
-			b.WriteString("\nHint: " + hint)
-		}
+	if d.Evidence != "" {
+		b.WriteString("\n" + d.Evidence)
+	}
+	if where := d.Where.String(); where != "" {
+		b.WriteString("\n\nAt: " + where)
+	}
+	if d.Text != "" {
+		b.WriteString("\n\nCause: " + d.Text)
+	}
+	if d.Hint != "" {
+		b.WriteString("\nHint: " + d.Hint)
 	}
 	fmt.Fprintf(&b, "\n\nTo find out more about why your job exited please check the logs: trainyard jobs stream-logs %s --project %s", f.Spec.Key.ID, f.Spec.Key.Project)
 	return b.String()
+}
+
+// shown is the part of an exit record that a person should read.
+func shown(e *job.Exit) string {
+	switch {
+	case e == nil:
+		return ""
+	case e.Traceback != "":
+		return strings.TrimRight(e.Traceback, "\n")
+	case e.Message != "":
+		text := strings.TrimRight(e.Message, "\n")
+		if len(e.Tail) > 0 && !strings.Contains(e.Message, strings.TrimSpace(e.Tail[len(e.Tail)-1])) {
+			text += "\n" + strings.Join(last(e.Tail, 10), "\n")
+		}
+		return text
+	case len(e.Tail) > 0:
+		return "Its last lines:\n" + strings.Join(last(e.Tail, 10), "\n")
+	}
+	return ""
 }
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }

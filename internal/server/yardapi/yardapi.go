@@ -56,6 +56,8 @@ type Options struct {
 	Render func(job.Job) ([]byte, error)
 	// Waiting says why a queued job waits, or nothing.
 	Waiting func(job.Key) string
+	// Why says what a job is doing, and why it goes no further, as JSON is made of.
+	Why func(context.Context, job.Job) (any, error)
 	// Environments serves /v1/runtimes and /v1/environments.
 	Environments Environments
 	// Made is what the environment of a job's latest run was made of, as JSON;
@@ -70,6 +72,7 @@ func (o Options) verbs() map[string]func(http.ResponseWriter, *http.Request, job
 		"GET timeline":    o.timeline,
 		"GET environment": o.environment,
 		"GET follow":      o.follow,
+		"GET why":         o.why,
 	}
 }
 

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"of events with one name the first stays", suite.events},
 		{"unfinished work has its current attempt and replicas", suite.unfinished},
 		{"attempts are listed in order", suite.attempts},
+		{"how long jobs take is told by the last that succeeded", suite.typical},
 		{"pages are complete and newest first", suite.pages},
 		{"a page has what matches", suite.matching},
 		{"labels are replaced if the version is the present one", suite.labels},

@@ -1,0 +1,96 @@
+package control
+
+import (
+	"time"
+
+	"github.com/trainyard/trainyard/internal/diagnose"
+	"github.com/trainyard/trainyard/internal/executor"
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// A replica that dies takes others with it: their connections break. Which of
+// them writes its record first is chance, and what they say is no cause.
+
+// echoes is how long after another replica's end one that lost its peer may
+// still have ended because of it.
+const echoes = 30 * time.Second
+
+// blame is the replica whose failure the others followed from, or nil. One that
+// we asked to end has not failed; one that somebody else asked has. Of those
+// that failed it is the first that does not merely say that its peer is gone.
+func blame(a *job.Attempt) *job.ReplicaRun {
+	var first, cause *job.ReplicaRun
+	for i := range a.Replicas {
+		r := &a.Replicas[i]
+		if !hasFailed(a, r) {
+			continue
+		}
+		if first == nil || r.Ended.Before(first.Ended) {
+			first = r
+		}
+		if !echo(r) && (cause == nil || r.Ended.Before(cause.Ended)) {
+			cause = r
+		}
+	}
+	if cause != nil && first != nil && cause.Ended.Sub(first.Ended) <= echoes {
+		return cause
+	}
+	return first
+}
+
+func hasFailed(a *job.Attempt, r *job.ReplicaRun) bool {
+	return r.State == job.ReplicaLost || r.State == job.ReplicaExited && r.Exit.Code != 0 && !(r.Exit.Requested && a.State == job.AttemptStopping)
+}
+
+// echo reports whether all that a replica says of its end is that another one
+// is gone.
+func echo(r *job.ReplicaRun) bool {
+	return r.Exit != nil && !r.Exit.OutOfMem && r.Exit.Step == "run" && diagnose.PeerLost(*r.Exit)
+}
+
+// classOf is what becomes of a job whose replica failed. One that only lost its
+// peer is no reason to give up while the peer's own end is not known yet, nor
+// where that end is one that is tried again: then the whole job is, as a
+// replica that is started anew finds nobody to talk to.
+func classOf(now time.Time, a *job.Attempt, failed *job.ReplicaRun, later func(time.Time)) (class, bool) {
+	c := classify(*failed)
+	if len(a.Replicas) == 1 {
+		return c, true
+	}
+	if !echo(failed) {
+		if c == replicaAgain {
+			for i := range a.Replicas {
+				if r := &a.Replicas[i]; r.Replica != failed.Replica && hasFailed(a, r) {
+					return jobAgain, true // the others have gone with it
+				}
+			}
+		}
+		return c, true
+	}
+	for i := range a.Replicas {
+		r := &a.Replicas[i]
+		if r.Replica != failed.Replica && r.Run > 0 && !r.Ended.IsZero() && failed.Ended.Sub(r.Ended).Abs() <= echoes {
+			return jobAgain, true // that one is being restarted
+		}
+	}
+	// The peer's record may be about to come.
+	if due := failed.Ended.Add(settle); now.Before(due) && a.State != job.AttemptStopping {
+		later(due)
+		return c, false
+	}
+	return c, true
+}
+
+// settle is how long a replica's word that its peer is gone waits for the peer's own.
+const settle = 2 * time.Second
+
+// others says in a clause what the rest of a gang did.
+func others(a *job.Attempt) []job.ReplicaRun {
+	if len(a.Replicas) == 1 {
+		return nil
+	}
+	return a.Replicas
+}
+
+// task names a replica as logs do.
+func task(r job.Replica) string { return executor.Task(r) }

@@ -1,0 +1,228 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+// Standing is a waiting job's place: why it does not start, in numbers. It is
+// made from the view that Decide sees, and so is never of another opinion.
+type Standing struct {
+	Key      job.Key
+	Starting bool      // it has its share, and is about to start
+	Behind   job.Key   // the first that waits for more, where its own share would be free
+	Before   int       // how many jobs start before it
+	Ahead    []job.Key // the first of them
+	Holders  []Holder  // what runs, the longest first
+	Needs    job.Need
+	Free     job.Need // what those leave that run
+	Total    job.Need // zero fields are not limits
+	Lacks    job.Need // what it needs more than is free
+	Slots    int      // jobs at once, where their count is the limit
+}
+
+// Reason is what the job waits for, as a clause.
+func (s Standing) Reason() string {
+	switch {
+	case s.Starting:
+		return "starting"
+	case s.Behind != job.Key{}:
+		who := string(s.Behind.ID)
+		if s.Behind.Project != s.Key.Project {
+			who = "a job of another project"
+		}
+		return fmt.Sprintf("waiting behind %s, which came before and is to have what is free", who)
+	case s.Slots > 0:
+		return fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", s.Slots)
+	default:
+		gpus := s.Needs.GPUs
+		return fmt.Sprintf("waiting for %s: %s free of %s", sized(s.Needs, gpus), sized(s.Free, gpus), sized(s.Total, gpus))
+	}
+}
+
+// Holder is a job that holds a part of the capacity.
+type Holder struct {
+	Key   job.Key
+	Holds job.Need
+	Since time.Time // when its attempt was made
+}
+
+// named is how many jobs a standing names.
+const named = 10
+
+// standings says of every job that waits where it stands.
+func standings(v View) map[job.Key]Standing {
+	line := admission(v.Items)
+	all := make(map[job.Key]Standing, len(line.waiting))
+	free := newRoom(v, line.holding)
+	holders := holders(v, line.holding)
+	var ahead []job.Key // the first of them
+	for _, it := range line.waiting[:min(len(line.waiting), named)] {
+		ahead = append(ahead, it.Key)
+	}
+	var blocked job.Key // the first that does not fit
+	for i, it := range line.waiting {
+		s := Standing{
+			Key: it.Key, Before: i, Ahead: ahead[:min(i, named)], Holders: holders, Needs: need(it, v), Total: job.Need(v.Capacity), Slots: v.Settings.MaxParallel,
+			Free: positive(free.left.Need),
+		}
+		s.Lacks = s.lacks()
+		switch s.Starting = free.take(it); {
+		case s.Starting:
+		case free.fits(free.left, s.Needs):
+			s.Behind = blocked
+		}
+		if !s.Starting && blocked == (job.Key{}) {
+			blocked = it.Key
+		}
+		all[it.Key] = s
+	}
+	return all
+}
+
+// holders are the jobs that hold capacity, those that have held it longest first.
+func holders(v View, holding []*Item) []Holder {
+	var list []Holder
+	for _, it := range holding {
+		list = append(list, Holder{Key: it.Key, Holds: need(it, v), Since: it.begun(it.Created)})
+	}
+	slices.SortStableFunc(list, func(a, b Holder) int { return a.Since.Compare(b.Since) })
+	return list
+}
+
+// begun is when a job got its share; otherwise where it is just being given.
+func (it *Item) begun(otherwise time.Time) time.Time {
+	if it.Current == nil {
+		return otherwise
+	}
+	return it.Current.Created
+}
+
+// lacks is what is missing, of what is limited.
+func (s Standing) lacks() job.Need {
+	var l job.Need
+	if s.Slots > 0 {
+		return l
+	}
+	if s.Total.CPUs > 0 {
+		l.CPUs = max(0, s.Needs.CPUs-s.Free.CPUs)
+	}
+	if s.Total.Memory > 0 {
+		l.Memory = max(0, s.Needs.Memory-s.Free.Memory)
+	}
+	l.GPUs = max(0, s.Needs.GPUs-s.Free.GPUs)
+	return l
+}
+
+func positive(n job.Need) job.Need {
+	return job.Need{CPUs: max(n.CPUs, 0), Memory: max(n.Memory, 0), GPUs: max(n.GPUs, 0)}
+}
+
+// sized writes a share of a machine for one that asks for gpus: where it asks
+// for none, how many there are is not to the point.
+func sized(n job.Need, gpus int) string {
+	s := size(n.CPUs, n.Memory, 0)
+	if gpus > 0 {
+		s += fmt.Sprintf(", %d GPUs", n.GPUs)
+	}
+	return s
+}
+
+// size writes a share for people.
+func size(cpus float64, memory int64, gpus int) string {
+	s := fmt.Sprintf("%.4g vCPUs, %.4g GiB", cpus, float64(memory)/(1<<30))
+	if gpus > 0 {
+		s += fmt.Sprintf(", %d GPUs", gpus)
+	}
+	return s
+}
+
+// Typical says how long jobs like one usually run; ok is false where none has
+// run yet.
+type Typical func(job.Key) (d time.Duration, ok bool)
+
+// forecast says when a waiting job may start, if what runs and what is ahead of
+// it takes as long as its like did before. ok is false where there is no
+// telling; doubt then names the job that nothing is known of.
+func forecast(now time.Time, v View, key job.Key, typical Typical) (start time.Time, ok bool, doubt job.Key) {
+	type end struct {
+		at   time.Time
+		need job.Need
+	}
+	var ends []end
+	insert := func(e end) {
+		i, _ := slices.BinarySearchFunc(ends, e, func(a, b end) int { return a.at.Compare(b.at) })
+		ends = slices.Insert(ends, i, e)
+	}
+	var unknown []*Item // run, and may end at any time
+	line := admission(v.Items)
+	r := newRoom(v, line.holding)
+	for _, it := range line.holding {
+		d, known := lasts(it, typical)
+		if !known {
+			unknown = append(unknown, it)
+			continue
+		}
+		at := it.begun(now).Add(d)
+		if at.Before(now) {
+			at = now // it is over its time, and may end any moment
+		}
+		insert(end{at, need(it, v)})
+	}
+	clock, left := now, r.left
+	for _, it := range line.waiting {
+		n := need(it, v)
+		for !r.fits(left, n) {
+			if len(ends) == 0 {
+				if len(unknown) > 0 {
+					return time.Time{}, false, unknown[0].Key
+				}
+				return time.Time{}, false, it.Key
+			}
+			clock = ends[0].at
+			left = left.less(job.Need{CPUs: -ends[0].need.CPUs, Memory: -ends[0].need.Memory, GPUs: -ends[0].need.GPUs})
+			left.jobs += 2 // one that less took, one that has ended
+			ends = ends[1:]
+		}
+		if it.Key == key {
+			return clock, true, job.Key{}
+		}
+		left = left.less(n)
+		d, known := lasts(it, typical)
+		if !known {
+			unknown = append(unknown, it)
+			continue
+		}
+		insert(end{clock.Add(d), n})
+	}
+	return time.Time{}, false, key
+}
+
+// lasts is how long a job may be thought to run: as its like did, and no longer
+// than it may.
+func lasts(it *Item, typical Typical) (time.Duration, bool) {
+	d, ok := typical(it.Key)
+	if ok && it.MaxRunning > 0 {
+		d = min(d, it.MaxRunning)
+	}
+	return d, ok
+}
+
+// about writes a length of time as people say it.
+func about(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "a moment"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Round(time.Second)/time.Second))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Round(time.Minute)/time.Minute))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.1f h", d.Hours())
+	default:
+		return fmt.Sprintf("%.1f days", d.Hours()/24)
+	}
+}
