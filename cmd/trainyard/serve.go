@@ -146,7 +146,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		},
 	}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs, reach}, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs, reach, controller.Consumed}, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
@@ -157,6 +157,8 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
 			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
+			Replicas:     func(ctx context.Context, j job.Job) (any, error) { return controller.Replicas(ctx, j, jobs) },
+			Load:         func(ctx context.Context) (any, error) { return load(ctx, controller) },
 			Why:          func(ctx context.Context, j job.Job) (any, error) { return controller.Why(ctx, j, jobs) },
 			Environments: &keeper{Cache: pythons},
 			Made:         func(j job.Job) ([]byte, error) { return made(dir, j) },
@@ -193,6 +195,11 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			up()
 			return (&keeper{Cache: pythons}).tend(ctx, s.EnvironmentsSize, log)
 		}},
+		lifecycle.Part{Name: "meter", Run: func(ctx context.Context, up func()) error {
+			up()
+			processes.Sample(ctx)
+			return nil
+		}},
 		lifecycle.Part{Name: "sweep", Run: func(ctx context.Context, up func()) error {
 			up()
 			for every := time.NewTicker(10 * time.Minute); ; {
@@ -208,6 +215,15 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			}
 		}},
 	)
+}
+
+// load is how full the machine is, as the loop sees it.
+func load(ctx context.Context, c *control.Controller) (any, error) {
+	l, ok := c.Load(ctx)
+	if !ok {
+		return nil, fault.Errorf(fault.Unavailable, "the server is starting or ending; try again")
+	}
+	return l, nil
 }
 
 // lockData makes this server the only one on a data directory.

@@ -18,8 +18,9 @@ import (
 
 // mlJobs is the store as the ml wire asks for it.
 type mlJobs struct {
-	store   *store.Store
-	buckets access.Buckets
+	store    *store.Store
+	buckets  access.Buckets
+	consumed func(context.Context, job.Job) job.Usage // by a job that goes on, until now
 }
 
 // Create refuses a job that would not reach what it needs.
@@ -46,14 +47,22 @@ func (m mlJobs) Create(ctx context.Context, n mlapi.NewJob) (job.Job, bool, erro
 }
 
 func (m mlJobs) Job(ctx context.Context, key job.Key) (job.Job, error) {
-	return yardJobs{m.store}.Job(ctx, key)
+	j, err := yardJobs{m.store}.Job(ctx, key)
+	if err == nil {
+		j.Usage = m.consumed(ctx, j)
+	}
+	return j, err
 }
 
 func (m mlJobs) List(ctx context.Context, p job.Project, before int64, max int, match func(job.Job) bool) ([]job.Job, int64, error) {
 	if err := access.Project(ctx, p); err != nil {
 		return nil, 0, err
 	}
-	return m.store.List(ctx, p, store.ListQuery{Before: before, Max: max, Match: match})
+	page, next, err := m.store.List(ctx, p, store.ListQuery{Before: before, Max: max, Match: match})
+	for i := range page {
+		page[i].Usage = m.consumed(ctx, page[i])
+	}
+	return page, next, err
 }
 
 func (m mlJobs) SetLabels(ctx context.Context, key job.Key, labels map[string]string, ifVersion *int64) (job.Job, error) {

@@ -16,6 +16,7 @@ type describeOptions struct {
 	job       string
 	timeline  bool
 	summarize bool
+	replicas  bool
 }
 
 func newDescribe(a *App) *cobra.Command {
@@ -30,6 +31,7 @@ func newDescribe(a *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&o.timeline, "timeline", false, "show what happened to the job, step by step, and how long each took")
+	cmd.Flags().BoolVar(&o.replicas, "replicas", false, "show the replicas of the latest attempt: state, restarts, exit, and what each uses or used")
 	cmd.Flags().BoolVar(&o.summarize, "summarize", false, "show tables of the main facts instead of the whole job")
 	return cmd
 }
@@ -48,6 +50,9 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 			o.Say("The job is %s.", waiting)
 		}
 		return o.printTimeline(events)
+	}
+	if o.replicas {
+		return o.printReplicas(ctx, c, s.Project)
 	}
 	j, err := c.Get(ctx, s.Project, o.job)
 	if err != nil {

@@ -13,6 +13,7 @@ func newJobs(a *App) *cobra.Command {
 		newList(a),
 		newCancel(a),
 		newWhy(a),
+		newTop(a),
 		newUpdate(a),
 		newStreamLogs(a),
 		newWait(a),

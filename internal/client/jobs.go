@@ -67,7 +67,19 @@ func (c *Client) Get(ctx context.Context, project, id string) (Job, error) {
 // List gives every job of the project to fn, newest first, a page at a time,
 // until fn answers false.
 func (c *Client) List(ctx context.Context, project string, fn func(Job) bool) error {
+	return c.list(ctx, project, "", fn)
+}
+
+// ListActive gives those that hold a part of the machine: they prepare or run.
+func (c *Client) ListActive(ctx context.Context, project string, fn func(Job) bool) error {
+	return c.list(ctx, project, "state=PREPARING OR state=RUNNING OR state=CANCELLING", fn)
+}
+
+func (c *Client) list(ctx context.Context, project, filter string, fn func(Job) bool) error {
 	query := url.Values{"pageSize": {"100"}}
+	if filter != "" {
+		query.Set("filter", filter)
+	}
 	for {
 		raw, _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/projects/" + url.PathEscape(project) + "/jobs", query: query})
 		if err != nil {

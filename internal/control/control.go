@@ -46,8 +46,9 @@ type Controller struct {
 	work     sync.WaitGroup
 
 	mu        sync.Mutex
-	standings map[job.Key]Standing // guarded by mu; of the jobs that wait
-	asked     time.Time            // guarded by mu; when standings were made
+	live      map[job.Key]*job.Attempt // guarded by mu; that go on; never changed in place
+	standings map[job.Key]Standing     // guarded by mu; of the jobs that wait
+	asked     time.Time                // guarded by mu; when standings were made
 }
 
 // fresh is how old an answer about the queue may be: with thousands of jobs it
@@ -59,7 +60,7 @@ func New(o Options) *Controller {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Controller{o: o, items: map[job.Key]*Item{}, watches: map[job.Key]context.CancelFunc{}, inbox: make(chan func(), 64)}
+	return &Controller{o: o, items: map[job.Key]*Item{}, watches: map[job.Key]context.CancelFunc{}, live: map[job.Key]*job.Attempt{}, inbox: make(chan func(), 64)}
 }
 
 // pause is how long a job is left alone after something about it failed that

@@ -165,6 +165,7 @@ func (c *Controller) attend(ctx context.Context, it *Item) {
 		c.unwatch(it.Key)
 		return
 	}
+	c.goesOn(it.Key, a)
 	if _, ok := c.watches[it.Key]; ok {
 		return
 	}
@@ -178,6 +179,7 @@ func (c *Controller) unwatch(key job.Key) {
 	if cancel, ok := c.watches[key]; ok {
 		cancel()
 		delete(c.watches, key)
+		c.goesOn(key, nil)
 	}
 }
 

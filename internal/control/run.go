@@ -296,7 +296,7 @@ func (it *Item) restart(now time.Time, failed *job.ReplicaRun) Action {
 	task := executor.Task(failed.Replica)
 	e := service(fmt.Sprintf("a%d/%s.%d/restart", a.Number, task, failed.Run+1), fmt.Sprintf("%s Restarting it (%d of %d).", diagnose.Sentence(*failed), failed.Run+1, maxRestarts))
 	e.Step, e.Severity, e.Attempt, e.Task = "restart", "WARNING", a.Number, task
-	return Action{Key: it.Key, Kind: Write, Change: job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, it.Current)}}
+	return Action{Key: it.Key, Kind: Write, Change: job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, &job.Attempt{Replicas: []job.ReplicaRun{*failed}})}}
 }
 
 // retry ends the attempt and frees what it held; the next one is made when it

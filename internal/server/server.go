@@ -126,7 +126,7 @@ func own(escaped string) bool {
 			return true
 		}
 	}
-	if escaped == "/v1/server" {
+	if escaped == "/v1/server" || escaped == "/v1/usage" {
 		return true
 	}
 	rest, jobs := strings.CutPrefix(escaped, "/v1/projects/")

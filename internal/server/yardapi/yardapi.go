@@ -58,6 +58,9 @@ type Options struct {
 	Waiting func(job.Key) string
 	// Why says what a job is doing, and why it goes no further, as JSON is made of.
 	Why func(context.Context, job.Job) (any, error)
+	// Replicas are a job's, and Load is how full the machine is, as JSON is made of.
+	Replicas func(context.Context, job.Job) (any, error)
+	Load     func(context.Context) (any, error)
 	// Environments serves /v1/runtimes and /v1/environments.
 	Environments Environments
 	// Made is what the environment of a job's latest run was made of, as JSON;
@@ -73,6 +76,7 @@ func (o Options) verbs() map[string]func(http.ResponseWriter, *http.Request, job
 		"GET environment": o.environment,
 		"GET follow":      o.follow,
 		"GET why":         o.why,
+		"GET replicas":    o.replicas,
 	}
 }
 
@@ -88,6 +92,15 @@ func New(o Options) http.Handler {
 		path := r.URL.EscapedPath()
 		if path == "/v1/server" && r.Method == http.MethodGet {
 			write(w, o.Info)
+			return
+		}
+		if path == "/v1/usage" && r.Method == http.MethodGet {
+			load, err := o.Load(r.Context())
+			if err != nil {
+				o.fail(w, r, err)
+				return
+			}
+			write(w, load)
 			return
 		}
 		key, verb, ok := parse(path)
