@@ -105,10 +105,18 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
-	controller := control.New(control.Options{
+	options := control.Options{
 		Store: jobs, Executor: processes, Log: log,
 		Settings: control.Settings{MaxParallel: s.MaxParallelJobs, JobMemory: s.JobMemory, Grace: s.CancelGrace, KeepFailed: s.KeepFailed, Owner: owner()},
-	})
+	}
+	prices, err := readPrices(s)
+	if err != nil {
+		return err
+	}
+	if prices != nil {
+		options.Prices, options.Currency = prices, prices.Currency
+	}
+	controller := control.New(options)
 	capacity, err := processes.Capacity(ctx)
 	if err != nil {
 		return err

@@ -56,6 +56,7 @@ var arrows = map[string][]string{
 	"internal/confine":               {},
 	"internal/agent":                 {"internal/egress", "internal/confine", "internal/executor", "internal/logs", "internal/job", "internal/fault"},
 	"internal/control":               {"internal/cluster", "internal/executor", "internal/diagnose", "internal/job", "internal/fault"},
+	"internal/price":                 {"internal/job", "internal/fault"},
 	"internal/server":                {"internal/fault"},
 	"internal/server/mlapi":          {"internal/mlv1", "internal/job", "internal/fault"},
 	"internal/server/logapi":         {"internal/logs", "internal/job", "internal/fault"},

@@ -15,6 +15,8 @@ import (
 
 const listFormat = "table(jobId.basename(), state:label=STATUS, createTime.date(tz=LOCAL):label=CREATED)"
 
+const costFormat = "table(jobId.basename(), state:label=STATUS, createTime.date(tz=LOCAL):label=CREATED, cost:label=COST)"
+
 // listFlags choose and order documents; they work here, not in the server.
 type listFlags struct {
 	filter string
@@ -103,6 +105,7 @@ func (c *chooser) chosen() []any {
 type listOptions struct {
 	*App
 	listFlags
+	cost bool
 }
 
 func newList(a *App) *cobra.Command {
@@ -114,6 +117,7 @@ func newList(a *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), o) },
 	}
 	o.add(cmd)
+	cmd.Flags().BoolVar(&o.cost, "cost", false, "show what each job cost until now, by the server's price sheet (the setting prices)")
 	return cmd
 }
 
@@ -122,7 +126,11 @@ func runList(ctx context.Context, o *listOptions) error {
 	if err != nil {
 		return err
 	}
-	f, err := o.format(listFormat)
+	own := listFormat
+	if o.cost {
+		own = costFormat
+	}
+	f, err := o.format(own)
 	if err != nil {
 		return err
 	}
@@ -145,7 +153,31 @@ func runList(ctx context.Context, o *listOptions) error {
 	if err != nil {
 		return err
 	}
-	return o.printList(f, choose.chosen())
+	docs := choose.chosen()
+	if o.cost {
+		if err := o.priced(ctx, c, s.Project, docs); err != nil {
+			return err
+		}
+	}
+	return o.printList(f, docs)
+}
+
+// priced adds to jobs what they cost.
+func (o *listOptions) priced(ctx context.Context, c *client.Client, project string, docs []any) error {
+	none := len(docs) > 0
+	for _, doc := range docs {
+		v, err := c.Replicas(ctx, project, get(doc, "jobId"))
+		if err != nil {
+			return err
+		}
+		if m, ok := doc.(map[string]any); ok && v.Cost != nil {
+			m["cost"], none = v.Price(), false
+		}
+	}
+	if none {
+		o.Warn("no job has a price: the server has no price sheet, or none of these ran")
+	}
+	return nil
 }
 
 // printList shows documents; that there are none is said, not shown.

@@ -2,13 +2,13 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/trainyard/trainyard/internal/cli/format"
 	"github.com/trainyard/trainyard/internal/client"
 )
 
@@ -23,8 +23,8 @@ func (o *describeOptions) printReplicas(ctx context.Context, c *client.Client, p
 		if err != nil {
 			return err
 		}
-		var doc any
-		if err := json.Unmarshal(v.Facts, &doc); err != nil {
+		doc, err := format.Decode(v.Facts)
+		if err != nil {
 			return err
 		}
 		return f.PrintOne(o.Out, doc)
@@ -41,6 +41,9 @@ func (o *describeOptions) printReplicas(ctx context.Context, c *client.Client, p
 	for _, r := range v.Replicas {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", strings.Replace(r.Task, "-replica-", " ", 1), r.State, r.Run, dash(r.Exit), r.Machine,
 			processors(r), seconds(time.Duration(r.CPUSeconds*float64(time.Second))), memoryOf(r.Memory), memoryOf(r.Peak), memoryOf(r.Disk), devices(r), ran(r))
+	}
+	if price := v.Price(); price != "" {
+		defer o.Say("\nCost: %s.", price)
 	}
 	return w.Flush()
 }

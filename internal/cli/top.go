@@ -3,13 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/trainyard/trainyard/internal/cli/format"
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/fault"
 )
@@ -138,11 +138,13 @@ func (o *topOptions) topFacts(ctx context.Context, c *client.Client, project str
 	}
 	docs := []any{}
 	for _, j := range jobs {
-		var doc map[string]any
-		if err := json.Unmarshal(j.replicas.Facts, &doc); err != nil {
+		doc, err := format.Decode(j.replicas.Facts)
+		if err != nil {
 			return err
 		}
-		doc["jobId"] = j.id
+		if m, ok := doc.(map[string]any); ok {
+			m["jobId"] = j.id
+		}
 		docs = append(docs, doc)
 	}
 	return f.Print(o.Out, docs)

@@ -2,10 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/trainyard/trainyard/internal/cli/format"
 )
 
 func newWhy(a *App) *cobra.Command {
@@ -34,8 +35,8 @@ func runWhy(ctx context.Context, a *App, id string) error {
 		if err != nil {
 			return err
 		}
-		var doc any
-		if err := json.Unmarshal(w.Facts, &doc); err != nil {
+		doc, err := format.Decode(w.Facts)
+		if err != nil {
 			return err
 		}
 		return f.PrintOne(a.Out, doc)

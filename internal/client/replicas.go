@@ -3,17 +3,30 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 )
 
 // Replicas are a job's latest attempt; Facts is the whole answer.
 type Replicas struct {
-	State    string          `json:"state"`
-	Attempt  int             `json:"attempt"`
-	Restarts int             `json:"restarts"`
-	Replicas []Replica       `json:"replicas"`
-	Facts    json.RawMessage `json:"-"`
+	State    string    `json:"state"`
+	Attempt  int       `json:"attempt"`
+	Restarts int       `json:"restarts"`
+	Replicas []Replica `json:"replicas"`
+	Cost     *struct {
+		Amount   float64 `json:"amount"`
+		Currency string  `json:"currency"`
+	} `json:"cost"`
+	Facts json.RawMessage `json:"-"`
+}
+
+// Price is what the job cost until now; empty where nothing has a price.
+func (v Replicas) Price() string {
+	if v.Cost == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.2f %s", v.Cost.Amount, v.Cost.Currency)
 }
 
 // Replica is one of them, and what it uses.

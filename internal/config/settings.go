@@ -30,6 +30,7 @@ type Settings struct {
 	JobMemory       int64         // bytes; 0: as the machine type says
 	Machines        string        // file of machine types and scale tiers; empty: the built-in ones
 	CancelGrace     time.Duration // between SIGTERM and SIGKILL
+	Prices          string        // file of a price sheet; empty: nothing has a price
 	KeepFailed      time.Duration // how long a failed job's working directory stays
 	Regions         []string
 	DefaultBucket   string

@@ -30,6 +30,8 @@ type Options struct {
 	Settings Settings
 	Log      *slog.Logger
 	Now      func() time.Time // nil for the clock
+	Prices   Prices           // nil: nothing has a price
+	Currency string           // of the prices
 }
 
 // Controller is the loop that moves jobs. Only Run changes anything; the other

@@ -16,6 +16,18 @@ type Replicas struct {
 	Attempt  int       `json:"attempt"`
 	Restarts int       `json:"restarts"`
 	Replicas []Member  `json:"replicas"`
+	Cost     *Cost     `json:"cost,omitempty"`
+}
+
+// Cost is what a job cost until now.
+type Cost struct {
+	Amount   float64 `json:"amount"`
+	Currency string  `json:"currency"`
+}
+
+// Prices say what machines cost; nil for nothing.
+type Prices interface {
+	Cost(spec job.Spec, attempts []job.Attempt, now time.Time) float64
 }
 
 // Member is one replica and its latest run.
@@ -62,6 +74,9 @@ func (c *Controller) Replicas(ctx context.Context, j job.Job, h History) (Replic
 	uses, err := c.Usage(ctx, j.Key)
 	if err != nil {
 		return Replicas{}, err
+	}
+	if c.o.Prices != nil {
+		v.Cost = &Cost{Amount: c.o.Prices.Cost(j.Spec, attempts, c.o.Now()), Currency: c.o.Currency}
 	}
 	for _, r := range attempts[len(attempts)-1].Replicas {
 		v.Restarts += r.Run

@@ -256,8 +256,10 @@ func Text(v any) string {
 		return "False"
 	case json.Number:
 		return x.String()
-	default:
+	case []any, map[string]any:
 		return literal(v)
+	default: // a document that Decode did not make
+		return fmt.Sprint(v)
 	}
 }
 
