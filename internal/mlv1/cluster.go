@@ -1,7 +1,6 @@
 package mlv1
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -40,13 +39,14 @@ func (c *checker) cluster(s *job.Spec) {
 		if r.count > 0 && r.machine == "" {
 			c.wrong(r.field+"_type", "%s type must be specified when %s_count is set.", title(r.field), r.field)
 		}
-		if r.count > 0 {
-			c.missing(r.field+"_count", "More than one replica is")
-		}
 		if r.machine == "" {
 			continue
 		}
-		if _, other := c.group(r); category != "" && other != "" && category != other {
+		g, other := c.group(r)
+		if r.count > 0 {
+			s.Groups = append(s.Groups, g)
+		}
+		if category != "" && other != "" && category != other {
 			c.wrong(r.field+"_type", "The machine type '%s' must be of the same category (Compute Engine or legacy) as the master type '%s'.", r.machine, master.machine)
 		}
 	}
@@ -69,10 +69,10 @@ func (c *checker) predefined(s *job.Spec, all []replica) {
 	switch {
 	case s.Tier == job.BasicTPU:
 		c.missing("scale_tier", "The scale tier BASIC_TPU is")
-	case len(s.Groups) != 1:
-		c.missing("scale_tier", fmt.Sprintf("The scale tier %s, which has more than one replica, is", s.Tier))
 	default:
-		c.has("scale_tier", s.Groups[0].Accelerator)
+		for _, g := range s.Groups {
+			c.has("scale_tier", g.Accelerator)
+		}
 	}
 }
 
