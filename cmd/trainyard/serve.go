@@ -114,6 +114,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		return err
 	}
 
+	machines, err := readMachines(s)
+	if err != nil {
+		return err
+	}
 	token := s.Token.Reveal()
 	listener, err := server.Listen(ctx, s.Listen, token)
 	if err != nil {
@@ -131,8 +135,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	reader := logs.NewReader(filepath.Join(dir, "jobs"), source{jobs})
 	polls := &logs.Polls{Reader: reader}
 	rules := mlv1.Rules{
-		Regions: s.Regions,
-		Runtime: func(runtime, python string) (mlv1.Runtime, error) { return checkRuntime(pythons, runtime, python) },
+		Regions:  s.Regions,
+		Machines: machines,
+		Runtime:  func(runtime, python string) (mlv1.Runtime, error) { return checkRuntime(pythons, runtime, python) },
 		Accelerators: func(kind string, count int) error {
 			if count > capacity.GPUs {
 				return fmt.Errorf("the job asks for %d %s; this machine has %d GPUs", count, kind, capacity.GPUs)

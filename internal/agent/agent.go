@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/logs"
@@ -113,6 +114,9 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 	if a.book, err = openBook(a.task); err != nil {
 		return job.Exit{}, err
 	}
+	if again := a.task.again(); again != "" {
+		a.book.say(logs.Warning, again)
+	}
 	a.book.say(logs.Info, "Running task with arguments: "+taskArguments(a.task))
 	if a.relay, err = openRelay(ctx, a.task.DataDir, a.task.Token, a.Log); err != nil {
 		return job.Exit{}, fmt.Errorf("open the relay to the server: %w", err)
@@ -144,7 +148,7 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 		defer env.Release()
 	}
 	a.step = "run"
-	if err := a.stopped(ctx); err != nil {
+	if err := a.gather(ctx); err != nil {
 		return job.Exit{}, err
 	}
 	return a.runProgram(ctx, env)
@@ -224,6 +228,21 @@ func (a *agent) finish(exit job.Exit) error {
 		}
 		time.Sleep(time.Second)
 	}
+}
+
+// again says which repetition this run is; empty for the first run of the first
+// attempt.
+func (t *Task) again() string {
+	task := executor.Task(t.Replica.Replica)
+	switch run := t.Replica.Run; {
+	case run > 0 && t.Attempt > 1:
+		return fmt.Sprintf("Restart %d of %s in attempt %d of the job.", run, task, t.Attempt)
+	case run > 0:
+		return fmt.Sprintf("Restart %d of %s.", run, task)
+	case t.Attempt > 1:
+		return fmt.Sprintf("Attempt %d of the job.", t.Attempt)
+	}
+	return ""
 }
 
 // taskArguments are what the original's launcher was started with.

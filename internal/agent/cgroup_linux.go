@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// hierarchy is a mounted cgroup hierarchy that may hold memory groups.
+// hierarchy is a mounted cgroup hierarchy that may hold groups.
 type hierarchy struct {
 	point string // where it is mounted
 	own   string // the folder of the caller's own cgroup
 	v2    bool
 }
 
-// cgroupMounts lists the memory hierarchies, the one of version 1 first: where
-// both are mounted, the controller is there.
-func cgroupMounts() ([]hierarchy, error) {
+// cgroupMounts lists the hierarchies of a controller, the one of version 1
+// first: where both are mounted, the controller is there.
+func cgroupMounts(controller string) ([]hierarchy, error) {
 	mountinfo, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("read the mounts: %w", err)
@@ -26,11 +26,11 @@ func cgroupMounts() ([]hierarchy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the cgroups: %w", err)
 	}
-	return parseCgroups(string(mountinfo), string(cgroup)), nil
+	return parseCgroups(string(mountinfo), string(cgroup), controller), nil
 }
 
 // parseCgroups puts together what /proc/self/mountinfo and /proc/self/cgroup say.
-func parseCgroups(mountinfo, cgroup string) []hierarchy {
+func parseCgroups(mountinfo, cgroup, controller string) []hierarchy {
 	var v1, v2 string // the caller's paths
 	var has1, has2 bool
 	for line := range strings.Lines(cgroup) {
@@ -39,7 +39,7 @@ func parseCgroups(mountinfo, cgroup string) []hierarchy {
 		case len(f) != 3:
 		case f[0] == "0" && f[1] == "":
 			v2, has2 = f[2], true
-		case slices.Contains(strings.Split(f[1], ","), "memory"):
+		case slices.Contains(strings.Split(f[1], ","), controller):
 			v1, has1 = f[2], true
 		}
 	}
@@ -55,7 +55,7 @@ func parseCgroups(mountinfo, cgroup string) []hierarchy {
 		switch {
 		case r[0] == "cgroup2" && has2:
 			h.v2, own = true, v2
-		case r[0] == "cgroup" && has1 && slices.Contains(strings.Split(r[2], ","), "memory"):
+		case r[0] == "cgroup" && has1 && slices.Contains(strings.Split(r[2], ","), controller):
 			own = v1
 		default:
 			continue

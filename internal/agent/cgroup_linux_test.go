@@ -26,7 +26,7 @@ func TestCgroupsAreFoundWhereverTheyAreMounted(t *testing.T) {
 		},
 		{"none", "", "", nil},
 	} {
-		if got := parseCgroups(tt.mountinfo, tt.cgroup); !slices.Equal(got, tt.want) {
+		if got := parseCgroups(tt.mountinfo, tt.cgroup, "memory"); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
@@ -36,7 +36,7 @@ func FuzzParseCgroups(f *testing.F) {
 	f.Add("32 23 0:28 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n", "4:memory:/docker/abc\n")
 	f.Add("30 23 0:26 / /c rw - cgroup2 cgroup2 rw", "0::/../x")
 	f.Fuzz(func(t *testing.T, mountinfo, cgroup string) {
-		for _, h := range parseCgroups(mountinfo, cgroup) {
+		for _, h := range parseCgroups(mountinfo, cgroup, "memory") {
 			if strings.HasPrefix(h.point, "/") && !strings.Contains(h.point, "..") && h.point == strings.TrimRight(h.point, "/") && !strings.Contains(h.point, "//") && !strings.Contains(h.point, "/.") && !within(h.point, h.own) {
 				t.Errorf("the own group %q is outside of %q", h.own, h.point)
 			}

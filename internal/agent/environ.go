@@ -29,6 +29,11 @@ func (a *agent) environ(env Env, tmp string) []string {
 		}
 	}
 	noProxy := loopback
+	for _, host := range a.task.hosts() {
+		if !slices.Contains(strings.Split(noProxy, ","), host) {
+			noProxy += "," + host
+		}
+	}
 	for _, k := range []string{"no_proxy", "NO_PROXY"} {
 		if v := own[k]; v != "" {
 			noProxy += "," + v
@@ -53,8 +58,8 @@ func (a *agent) environ(env Env, tmp string) []string {
 		vars["PIP_PREFIX"], vars["PIP_DISABLE_PIP_VERSION_CHECK"] = prefix, "1"
 	}
 	cpus := runtime.NumCPU()
-	if n := int(r.Need.CPUs); n > 0 && n < cpus {
-		cpus = n
+	if n := r.Need.CPUs; n > 0 {
+		cpus = min(cpus, max(1, int(n)))
 	}
 	maps.Copy(vars, map[string]string{
 		"PATH":             strings.Join(path, ":"),
@@ -96,6 +101,10 @@ func (a *agent) environ(env Env, tmp string) []string {
 	maps.Copy(vars, r.Env)
 	if env.Vars["PYTHONPATH"] != "" || r.Env["PYTHONPATH"] != "" {
 		vars["PYTHONPATH"] = pythonPath + ":" + vars["PYTHONPATH"]
+	}
+	if a.task.GPUs != nil {
+		vars["CUDA_VISIBLE_DEVICES"] = strings.Join(a.task.GPUs, ",")
+		vars["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID" // in which the tool that lists them counts
 	}
 	vars[markName] = string(a.dir)
 	list := make([]string, 0, len(vars))

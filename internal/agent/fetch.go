@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 )
@@ -48,6 +50,16 @@ func (f *fetcher) fetch(ctx context.Context, p job.Package) (File, bool, error) 
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return File{}, false, disk(dir, err)
+	}
+	// Of all replicas one downloads, and the others find it there.
+	lock := flock.New(dir + ".lock")
+	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
+		return File{}, false, disk(dir, err)
+	}
+	defer lock.Close()
+	if sum, err := digest(file.Path, p); err == nil {
+		file.SHA256 = sum
+		return file, true, nil
 	}
 	u := f.base + "/storage/v1/b/" + url.PathEscape(bucket) + "/o/" + url.PathEscape(object) + "?alt=media"
 	if p.Generation != 0 {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/trainyard/trainyard/internal/fault"
@@ -139,4 +140,21 @@ func FuzzNamesOfPackagesStayInTheirFolder(f *testing.F) {
 			t.Errorf("%q gives the file name %q", uri, name)
 		}
 	})
+}
+
+func TestReplicasDownloadAPackageOnce(t *testing.T) {
+	s := &storage{content: strings.Repeat("content ", 10000), acts: []string{""}}
+	f := newFetcher(t, s)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, _, err := f.fetch(t.Context(), packageOf(s.content)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if len(s.paths) != 1 {
+		t.Errorf("8 replicas asked the storage %d times, want once", len(s.paths))
+	}
 }

@@ -22,19 +22,20 @@ const groupPrefix = "trainyard-"
 type group struct {
 	dir string
 	v2  bool
+	cpu string // its folder for the CPU, where that is another one; or empty
 }
 
 // openGroup takes up a group that another agent made.
-func openGroup(dir string) *group {
+func openGroup(dir, cpu string) *group {
 	_, err := os.Stat(filepath.Join(dir, "cgroup.controllers"))
-	return &group{dir: dir, v2: err == nil}
+	return &group{dir: dir, v2: err == nil, cpu: cpu}
 }
 
 // makeGroup makes a group below the caller's own. The error says why there is
 // none, or why it has no limit although one was asked for; a group may come
 // with it.
 func makeGroup(name string, limit int64) (*group, error) {
-	mounts, err := cgroupMounts()
+	mounts, err := cgroupMounts("memory")
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +51,10 @@ func makeGroup(name string, limit int64) (*group, error) {
 				continue
 			}
 			g := &group{dir: filepath.Join(p, groupPrefix+name), v2: m.v2}
-			if m.v2 && !hasController(p) {
+			if m.v2 && !hasController(p, "memory") {
 				_ = os.WriteFile(filepath.Join(p, "cgroup.subtree_control"), []byte("+memory"), 0)
 			}
-			if m.v2 && !hasController(p) {
+			if m.v2 && !hasController(p, "memory") {
 				if plain == nil {
 					plain = g
 				}
@@ -102,28 +103,42 @@ func (g *group) mustSet(name, v string) error {
 
 // start starts cmd inside the group from its first instruction on.
 func (g *group) start(cmd *exec.Cmd) error {
-	switch {
-	case g == nil:
+	if g == nil {
 		return cmd.Start()
-	case g.v2:
+	}
+	if g.v2 {
 		d, err := os.Open(g.dir)
 		if err != nil {
 			return err
 		}
 		defer d.Close()
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(d.Fd())
-		return cmd.Start()
+		if g.cpu == "" {
+			return cmd.Start()
+		}
 	}
-	// A child is born where the thread is that forks it: this thread moves in,
-	// forks, and moves back.
+	// In version 1 a child is born where the thread is that forks it: this
+	// thread moves in, forks, and moves back.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	tid := []byte(strconv.Itoa(unix.Gettid()))
-	home := filepath.Join(filepath.Dir(g.dir), "tasks")
-	if err := os.WriteFile(filepath.Join(g.dir, "tasks"), tid, 0); err != nil {
-		return err
+	enter := func(dir string) (leave func(), err error) {
+		if err := os.WriteFile(filepath.Join(dir, "tasks"), tid, 0); err != nil {
+			return func() {}, err
+		}
+		return func() { _ = os.WriteFile(filepath.Join(filepath.Dir(dir), "tasks"), tid, 0) }, nil
 	}
-	defer func() { _ = os.WriteFile(home, tid, 0) }()
+	if !g.v2 {
+		leave, err := enter(g.dir)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	if g.cpu != "" {
+		leave, _ := enter(g.cpu) // a program that is not weighed runs all the same
+		defer leave()
+	}
 	return cmd.Start()
 }
 
@@ -180,18 +195,25 @@ func (g *group) remove() {
 	if g == nil {
 		return
 	}
+	if g.cpu != "" {
+		removeGroup(g.cpu)
+	}
+	removeGroup(g.dir)
+}
+
+func removeGroup(dir string) {
 	for range 50 {
-		if err := syscall.Rmdir(g.dir); err != syscall.EBUSY && err != syscall.EINTR {
+		if err := syscall.Rmdir(dir); err != syscall.EBUSY && err != syscall.EINTR {
 			return
 		}
 		pause()
 	}
 }
 
-func hasController(dir string) bool {
+func hasController(dir, name string) bool {
 	b, _ := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
 	for s := range strings.FieldsSeq(string(b)) {
-		if s == "memory" {
+		if s == name {
 			return true
 		}
 	}

@@ -1,15 +1,18 @@
 package agent
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
 
 func TestAProgramIsBornInItsGroup(t *testing.T) {
-	mounts, err := cgroupMounts()
+	mounts, err := cgroupMounts("memory")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,4 +52,62 @@ func TestAGroupThatCannotBeEnteredDoesNotKeepAProgramFromRunning(t *testing.T) {
 		t.Error("it runs all the same, so that it would run twice")
 	}
 	g.remove()
+}
+
+func TestAProgramIsWeighedByItsCPUs(t *testing.T) {
+	g, err := makeGroup("test-weight", 0)
+	if g == nil {
+		t.Skipf("SKIPPED: no group can be made here: %v", err)
+	}
+	defer g.remove()
+	g.weigh("test-weight", 2.5)
+	cmd := exec.Command("sleep", "3600")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := g.start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := (tree{group: g}).kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait()
+	}()
+	file, want := filepath.Join(g.dir, "cpu.weight"), "250"
+	if g.cpu != "" {
+		file, want = filepath.Join(g.cpu, "cpu.shares"), "2560"
+		members, err := os.ReadFile(filepath.Join(g.cpu, "cgroup.procs"))
+		if err != nil || strings.TrimSpace(string(members)) != strconv.Itoa(cmd.Process.Pid) {
+			t.Errorf("%s holds %q, want the program, %d, only: %v", g.cpu, members, cmd.Process.Pid, err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if os.IsNotExist(err) {
+		t.Skipf("SKIPPED: no CPU is shared out here: %v", err)
+	}
+	if err != nil || strings.TrimSpace(string(got)) != want {
+		t.Errorf("%s is %q, want %s: %v", file, got, want, err)
+	}
+	home, err := os.ReadFile("/proc/thread-self/cgroup")
+	if err != nil || strings.Contains(string(home), groupPrefix+"test-weight") {
+		t.Errorf("the thread that started it stayed in its group: %s%v", home, err)
+	}
+}
+
+func TestACPUGroupIsRemovedWithItsGroup(t *testing.T) {
+	g, err := makeGroup("test-removed", 0)
+	if g == nil {
+		t.Skipf("SKIPPED: no group can be made here: %v", err)
+	}
+	g.weigh("test-removed", 1)
+	if g.cpu != "" {
+		if _, err := os.Stat(g.cpu); err != nil {
+			t.Error(err)
+		}
+	}
+	openGroup(g.dir, g.cpu).remove()
+	for _, dir := range []string{g.dir, g.cpu} {
+		if _, err := os.Stat(dir); dir != "" && !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", dir, err)
+		}
+	}
 }

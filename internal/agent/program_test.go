@@ -294,7 +294,7 @@ time.sleep(3600)
 	}
 	all := tree{root: me.Pid, dir: string(tr.dir)}
 	if me.Group != "" {
-		all.group = openGroup(me.Group)
+		all.group = openGroup(me.Group, me.CPU)
 	}
 	if err := syscall.Kill(me.Pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

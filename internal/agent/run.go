@@ -144,7 +144,7 @@ func (d Folder) Reap() error {
 	}
 	t := tree{dir: string(d)}
 	if me.Group != "" && strings.Contains(me.Group, groupPrefix) {
-		t.group = openGroup(me.Group)
+		t.group = openGroup(me.Group, me.CPU)
 	}
 	if err := t.kill(); err != nil {
 		return err

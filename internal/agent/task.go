@@ -31,6 +31,12 @@ const (
 	UserDir    = "user_dir"    // the program's working directory
 )
 
+// Files of an attempt's folder, beside its runs' folders, that agents make.
+const (
+	readyPrefix = "ready." // before a run's name: its agent waits for the others
+	goFile      = "go"     // made once: all were ready, programs start
+)
+
 // Task is one run of one replica: all that an agent needs to know.
 type Task struct {
 	Version int
@@ -39,6 +45,11 @@ type Task struct {
 	Attempt int
 	Name    string // the attempt's
 	Replica executor.Replica
+	// Gang are all replicas of the attempt, this one among them.
+	Gang []Peer
+	// GPUs are the program's, by the names that CUDA knows them by; nil where
+	// the machine has none.
+	GPUs []string
 	// MemoryLimit caps the program's memory where the machine can; zero is no cap.
 	MemoryLimit int64
 	// StorageProxy gives the program a proxy that stands in for Cloud Storage's
@@ -54,9 +65,15 @@ type Task struct {
 	Environments map[string]string `json:",omitempty"`
 }
 
+// Peer is a replica and where its program listens.
+type Peer struct {
+	job.Replica
+	Address string
+}
+
 // RunName names the folder of one run: "master-0.1" is the first restart.
 func RunName(r job.Replica, run int) string {
-	return fmt.Sprintf("%s-%d.%d", r.Role, r.Index, run)
+	return fmt.Sprintf("%s.%d", replicaName(r), run)
 }
 
 // IDPrefix sorts the log's entries by attempt, replica and run.
@@ -99,6 +116,7 @@ type self struct {
 	Pid     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	Group   string    `json:"group,omitempty"` // the program's cgroup, as a folder
+	CPU     string    `json:"cpu,omitempty"`   // and the one for the CPU, where that is another
 }
 
 func readJSON(path string, v any) error {

@@ -147,6 +147,9 @@ func (l *logWriter) line(e logs.Entry, message string) error {
 	if e.Trial != "" {
 		doc["trial_id"] = e.Trial
 	}
+	if attempt, restart := e.Try(); attempt > 1 || restart > 0 {
+		doc["attempt"], doc["restart"] = attempt, restart
+	}
 	if len(e.Fields) > 0 {
 		if fields, err := format.Decode(e.Fields); err == nil {
 			doc["json"] = fields

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -18,7 +19,7 @@ func spec(primary string, groups ...job.Group) job.Spec {
 func addresses(s job.Spec) map[job.Replica]string {
 	m := map[job.Replica]string{}
 	for i, r := range cluster.Replicas(s) {
-		m[r] = "127.0.0.1:" + string(rune('1'+i)) + "000"
+		m[r] = fmt.Sprintf("127.0.0.1:%d000", i+1)
 	}
 	return m
 }
@@ -42,14 +43,14 @@ func TestASingleReplica(t *testing.T) {
 	for _, primary := range []string{"master", "chief"} {
 		s := spec(primary, job.Group{Role: job.Master, Count: 1})
 		s.JobDir = "gs://b/out"
-		env, err := cluster.Env(s, job.Replica{Role: job.Master}, addresses(s), "")
+		env, err := cluster.Env(s, job.Replica{Role: job.Master}, addresses(s), cluster.Trial{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, "TF_CONFIG", env["TF_CONFIG"], `{"cluster":{"`+primary+`":["127.0.0.1:1000"]},"task":{"type":"`+primary+`","index":0,"cloud":"demo"},"job":{"python_module":"trainer.task"},"environment":"cloud"}`)
+		same(t, "TF_CONFIG", env["TF_CONFIG"], `{"cluster":{"`+primary+`":["127.0.0.1:1000"]},"task":{"type":"`+primary+`","index":0,"cloud":"demo"},"job":{"python_module":"trainer.task","args":["--job-dir","gs://b/out"]},"environment":"cloud"}`)
 		// CLUSTER_SPEC always says master.
-		same(t, "CLUSTER_SPEC", env["CLUSTER_SPEC"], `{"cluster":{"master":["127.0.0.1:1000"]},"task":{"type":"master","index":0},"job":{"python_module":"trainer.task"},"environment":"cloud"}`)
-		for name, want := range map[string]string{"CLOUD_ML_JOB_ID": "j1", "CLOUD_ML_PROJECT_ID": "demo", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1000", "RANK": "0", "WORLD_SIZE": "1", "TRAINYARD_JOB_DIR": "gs://b/out"} {
+		same(t, "CLUSTER_SPEC", env["CLUSTER_SPEC"], `{"cluster":{"master":["127.0.0.1:1000"]},"task":{"type":"master","index":0},"job":{"python_module":"trainer.task","args":["--job-dir","gs://b/out"]},"environment":"cloud"}`)
+		for name, want := range map[string]string{"CLOUD_ML_JOB_ID": "j1", "CLOUD_ML_PROJECT_ID": "demo", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1000", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "TRAINYARD_JOB_DIR": "gs://b/out"} {
 			if env[name] != want {
 				t.Errorf("%s = %q, want %q", name, env[name], want)
 			}
@@ -62,7 +63,7 @@ func TestASingleReplica(t *testing.T) {
 
 func TestAWholeCluster(t *testing.T) {
 	s := spec("chief", job.Group{Role: job.Master, Count: 1}, job.Group{Role: job.Worker, Count: 2}, job.Group{Role: job.ParameterServer, Count: 1}, job.Group{Role: job.Evaluator, Count: 1})
-	env, err := cluster.Env(s, job.Replica{Role: job.Worker, Index: 1}, addresses(s), "1")
+	env, err := cluster.Env(s, job.Replica{Role: job.Worker, Index: 1}, addresses(s), cluster.Trial{ID: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +72,19 @@ func TestAWholeCluster(t *testing.T) {
 	if env["RANK"] != "2" || env["WORLD_SIZE"] != "3" || env["CLOUD_ML_TRIAL_ID"] != "1" {
 		t.Errorf("rank %q of %q, trial %q", env["RANK"], env["WORLD_SIZE"], env["CLOUD_ML_TRIAL_ID"])
 	}
-	ps, err := cluster.Env(s, job.Replica{Role: job.ParameterServer}, addresses(s), "")
-	if _, ok := ps["RANK"]; ok || err != nil {
-		t.Errorf("a parameter server has a rank: %v", err)
+	if env["MASTER_ADDR"] != "127.0.0.1" || env["MASTER_PORT"] != "1000" || env["LOCAL_RANK"] != "0" {
+		t.Errorf("the rendezvous is %s:%s, the local rank %q", env["MASTER_ADDR"], env["MASTER_PORT"], env["LOCAL_RANK"])
 	}
-	if _, err := cluster.Env(s, job.Replica{Role: job.Master}, nil, ""); err == nil {
+	ps, err := cluster.Env(s, job.Replica{Role: job.ParameterServer}, addresses(s), cluster.Trial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []string{"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"} {
+		if v, ok := ps[k]; ok {
+			t.Errorf("a parameter server has %s=%s", k, v)
+		}
+	}
+	if _, err := cluster.Env(s, job.Replica{Role: job.Master}, nil, cluster.Trial{}); err == nil {
 		t.Error("replicas without addresses are accepted")
 	}
 }
@@ -83,15 +92,15 @@ func TestAWholeCluster(t *testing.T) {
 func TestArgumentsEndWithTheJobDir(t *testing.T) {
 	s := spec("master", job.Group{Role: job.Master, Count: 1})
 	s.Args = []string{"--epochs=2", "--job-dir=mine", ""}
-	if got := cluster.Args(s, "", nil); !slices.Equal(got, s.Args) {
+	if got := cluster.Args(s, cluster.Trial{}); !slices.Equal(got, s.Args) {
 		t.Errorf("without a job-dir: %q", got)
 	}
 	for dir, want := range map[string]string{"gs://b/out": "gs://b/out/3", "gs://b/out/": "gs://b/out/3", "gs://b/": "gs://b/3", "/tmp/x": "/tmp/x/3"} {
 		s.JobDir = dir
-		if got := cluster.Args(s, "", nil); !slices.Equal(got[3:], []string{"--job-dir", dir}) {
+		if got := cluster.Args(s, cluster.Trial{}); !slices.Equal(got[3:], []string{"--job-dir", dir}) {
 			t.Errorf("job-dir %s: %q", dir, got)
 		}
-		got := cluster.Args(s, "3", []cluster.Hyperparameter{{Name: "lr", Value: "0.1"}})
+		got := cluster.Args(s, cluster.Trial{ID: "3", Values: []cluster.Hyperparameter{{Name: "lr", Value: "0.1"}}})
 		if !slices.Equal(got[3:], []string{"--lr", "0.1", "--job-dir", want}) {
 			t.Errorf("trial 3 of %s: %q", dir, got)
 		}

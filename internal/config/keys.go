@@ -46,6 +46,7 @@ var keys = []key{
 	on("private-tmp", "give each replica a /tmp of its own, where the kernel can", func(s *Settings) *bool { return &s.PrivateTmp }),
 	count("max-parallel-jobs", "jobs that may run at once; 0 for as many as fit the machine", func(s *Settings) *int { return &s.MaxParallelJobs }),
 	size("job-memory", "0", "memory that one job may use, as in 4GiB; 0 for what its machine type says", func(s *Settings) *int64 { return &s.JobMemory }),
+	text("machines", "", "file with machine types and scale tiers of the site's own, put over the built-in ones", nil, func(s *Settings) *string { return &s.Machines }),
 	duration("cancel-grace", "30s", "time between asking a cancelled program to end and killing it", func(s *Settings) *time.Duration { return &s.CancelGrace }),
 	duration("keep-failed", "24h", "how long the working directory of a failed job is kept", func(s *Settings) *time.Duration { return &s.KeepFailed }),
 	list("regions", strings.Join(defaultRegions, ","), "regions that jobs may name, the default first", func(s *Settings) *[]string { return &s.Regions }),

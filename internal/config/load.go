@@ -60,7 +60,7 @@ func Load(in Input) (Settings, error) {
 
 // paths are the settings that name a file or a folder: a server in the
 // background, and commands in other folders, must find the same one.
-var paths = []string{"data-dir", "token-file"}
+var paths = []string{"data-dir", "token-file", "machines"}
 
 // absolute is a path as its source means it: seen from the folder of the file
 // that it stands in, else from the working directory. A ~ is the user's home.

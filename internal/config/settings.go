@@ -28,6 +28,7 @@ type Settings struct {
 	PrivateTmp      bool
 	MaxParallelJobs int           // 0: as many as fit the machine
 	JobMemory       int64         // bytes; 0: as the machine type says
+	Machines        string        // file of machine types and scale tiers; empty: the built-in ones
 	CancelGrace     time.Duration // between SIGTERM and SIGKILL
 	KeepFailed      time.Duration // how long a failed job's working directory stays
 	Regions         []string

@@ -38,7 +38,7 @@ func beforeAttempt(now time.Time, v View, it *Item, fits bool, later func(time.T
 		c.Events = append(c.Events,
 			job.Event{Name: "queue", Step: "queue", Text: "waited in the queue", Took: now.Sub(it.Created)},
 			service("provision", "Waiting for job to be provisioned."))
-		c.Events = append(c.Events, it.shares(v)...)
+		c.Events = append(c.Events, it.told(v)...)
 	}
 	c.Events = append(c.Events, service(fmt.Sprintf("a%d/preparing", n), "Job is preparing."))
 	order, err := it.order(v, attempt)
@@ -64,19 +64,6 @@ func (it *Item) overdue(now time.Time, later func(time.Time)) (bool, string) {
 // name is an attempt's on the executor.
 func (it *Item) name(a *job.Attempt) string { return fmt.Sprintf("j%d-a%d", it.Seq, a.Number) }
 
-// shares says what of its wishes the job gets.
-func (it *Item) shares(v View) []job.Event {
-	var events []job.Event
-	for _, g := range it.Groups {
-		got := cluster.Need(g, v.Capacity.CPUs, v.Capacity.Memory)
-		if got != g.Need {
-			events = append(events, service("machine/"+string(g.Role), fmt.Sprintf("Machine type %s asks for %s; this machine has %s, so the %s gets %s.",
-				g.Machine, size(g.Need.CPUs, g.Need.Memory, 0), size(v.Capacity.CPUs, v.Capacity.Memory, 0), g.Role, size(got.CPUs, got.Memory, 0))))
-		}
-	}
-	return events
-}
-
 // order is the attempt as the executor is asked to run it.
 func (it *Item) order(v View, a *job.Attempt) (executor.Attempt, error) {
 	o := executor.Attempt{Name: it.name(a), Job: it.Key, Seq: it.Seq, Number: a.Number}
@@ -84,22 +71,22 @@ func (it *Item) order(v View, a *job.Attempt) (executor.Attempt, error) {
 	for _, r := range a.Replicas {
 		addresses[r.Replica] = r.Address
 	}
-	args := cluster.Args(it.Spec, "", nil)
+	var trial cluster.Trial
+	args, shares := cluster.Args(it.Spec, trial), it.shares(v)
 	for _, r := range a.Replicas {
 		i := slices.IndexFunc(it.Groups, func(g job.Group) bool { return g.Role == r.Role })
 		g := it.Groups[i]
 		x := executor.Replica{
 			Replica: r.Replica, Run: r.Run, Packages: it.Packages, Module: it.Module, Args: args,
 			Runtime: it.RuntimeVersion, Python: it.PythonVersion, Address: r.Address, Image: g.Image, Grace: v.Settings.Grace,
-			Need: cluster.Need(g, v.Capacity.CPUs, v.Capacity.Memory),
+			Need: shares[i],
 		}
-		x.Need.GPUs = g.Accelerator.Count
 		if r.Address != "" { // not before Reserve has answered
-			env, err := cluster.Env(it.Spec, r.Replica, addresses, "")
+			env, err := cluster.Env(it.Spec, r.Replica, addresses, trial)
 			if err != nil {
 				return o, err
 			}
-			env["OMP_NUM_THREADS"] = fmt.Sprint(max(1, int(x.Need.CPUs)))
+			env["OMP_NUM_THREADS"] = fmt.Sprint(cluster.Threads(x.Need.CPUs))
 			x.Env = env
 		}
 		o.Replicas = append(o.Replicas, x)

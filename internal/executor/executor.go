@@ -87,7 +87,18 @@ type Executor interface {
 	// Start starts the runs that have not been started yet, all or none, and
 	// returns the handle. A run that was started before, however it ended
 	// since, is left alone: Start never runs a program twice. To restart one
-	// replica, call Start with its Run increased.
+	// replica, call Start with its Run increased; the attempt is given whole
+	// all the same.
+	//
+	// No program of an attempt starts before every replica is ready: it has its
+	// packages and its environment, and is still there. A replica that cannot
+	// get ready exits, and the others wait until they are stopped or it is
+	// restarted. Once the programs have started, a restarted replica waits for
+	// nobody. So a program may remove what the job was staged with, and finds
+	// its peers started, or about to be.
+	//
+	// A replica that asks for GPUs sees its own, and one that asks for none
+	// sees none.
 	Start(ctx context.Context, a Attempt) (handle string, err error)
 
 	// Wait blocks until the status differs from seen and returns it. A zero

@@ -43,6 +43,9 @@ const (
 	Evaluator       Role = "evaluator"
 )
 
+// Roles lists the roles in the order of a job's groups.
+var Roles = []Role{Master, Worker, ParameterServer, Evaluator}
+
 // Replica names one replica of a job.
 type Replica struct {
 	Role  Role

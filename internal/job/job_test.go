@@ -95,7 +95,7 @@ func TestParseMachine(t *testing.T) {
 		legacy bool
 	}{
 		{"n1-standard-4", 4, 0, false}, {"n1-highcpu-16", 16, 0, false}, {"e2-highmem-2", 2, 0, false},
-		{"a2-highgpu-2g", 24, 2, false}, {"a2-megagpu-16g", 192, 16, false},
+		{"a2-highgpu-2g", 24, 2, false}, {"a2-megagpu-16g", 96, 16, false},
 		{"standard", 4, 0, true}, {"complex_model_l", 32, 0, true}, {"complex_model_m_gpu", 16, 4, true}, {"large_model_v100", 8, 1, true},
 	} {
 		m, err := job.ParseMachine(tt.name)
@@ -106,7 +106,7 @@ func TestParseMachine(t *testing.T) {
 			t.Errorf("ParseMachine(%q) has accelerator %v, want %d of them", tt.name, m.Accelerator, tt.gpus)
 		}
 	}
-	for _, name := range []string{"", "n1-standard", "n1-standard-0", "n1-standard-04", "z9-standard-4", "N1-STANDARD-4", "a2-highgpu-3g", "n1-standard-4 "} {
+	for _, name := range []string{"", "n1-standard", "n1-standard-0", "n1-standard-04", "z9-standard-4", "N1-STANDARD-4", "a2-highgpu-3g", "n1-standard-4 ", "n1-standard-3"} {
 		if m, err := job.ParseMachine(name); err == nil {
 			t.Errorf("ParseMachine(%q) = %+v, want a refusal", name, m)
 		}

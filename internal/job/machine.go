@@ -2,8 +2,12 @@ package job
 
 import (
 	"fmt"
-	"regexp"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 // Tier is a scale tier, a predefined cluster.
@@ -22,96 +26,93 @@ const (
 // Tiers lists every scale tier in the original's order.
 var Tiers = []Tier{Basic, Standard1, Premium1, BasicGPU, BasicTPU, Custom}
 
-// Groups are the replicas that a tier stands for; nil for Custom.
-func (t Tier) Groups() []Group {
-	g := func(r Role, n int, machine string) Group {
-		m, _ := ParseMachine(machine)
-		return Group{Role: r, Count: n, Machine: machine, Need: m.Need}
-	}
-	switch t {
-	case Basic:
-		return []Group{g(Master, 1, "n1-standard-4")}
-	case Standard1:
-		return []Group{g(Master, 1, "n1-highcpu-8"), g(Worker, 4, "n1-highcpu-8"), g(ParameterServer, 3, "n1-standard-4")}
-	case Premium1:
-		return []Group{g(Master, 1, "n1-highcpu-16"), g(Worker, 19, "n1-highcpu-16"), g(ParameterServer, 11, "n1-highmem-8")}
-	case BasicGPU:
-		m := g(Master, 1, "standard_gpu")
-		m.Accelerator = Accelerator{Type: "NVIDIA_TESLA_K80", Count: 1}
-		return []Group{m}
-	case BasicTPU:
-		w := Group{Role: Worker, Count: 1, Machine: "cloud_tpu", Accelerator: Accelerator{Type: "TPU_V2", Count: 8}}
-		return []Group{g(Master, 1, "n1-standard-4"), w}
-	default:
-		return nil
-	}
-}
+// Groups are the replicas that a tier stands for in the built-in table.
+func (t Tier) Groups() []Group { return BuiltIn().Groups(t) }
 
 // Machine is what a machine type stands for.
 type Machine struct {
 	Name        string
 	Legacy      bool // "standard", "large_model" …; all types of a job are of one category
 	Need        Need
-	Accelerator Accelerator // that comes with a legacy type
+	Accelerator Accelerator      // that it comes with
+	Allowed     map[string][]int // how many of which accelerators may be added
 }
 
-const gib = 1 << 30
-
-var legacy = map[string]struct {
-	as  string
-	acc Accelerator
-}{
-	"standard":             {"n1-standard-4", Accelerator{}},
-	"large_model":          {"n1-highmem-8", Accelerator{}},
-	"complex_model_s":      {"n1-highcpu-8", Accelerator{}},
-	"complex_model_m":      {"n1-highcpu-16", Accelerator{}},
-	"complex_model_l":      {"n1-highcpu-32", Accelerator{}},
-	"standard_gpu":         {"n1-standard-8", Accelerator{"NVIDIA_TESLA_K80", 1}},
-	"complex_model_m_gpu":  {"n1-standard-16", Accelerator{"NVIDIA_TESLA_K80", 4}},
-	"complex_model_l_gpu":  {"n1-standard-32", Accelerator{"NVIDIA_TESLA_K80", 8}},
-	"standard_p100":        {"n1-standard-8", Accelerator{"NVIDIA_TESLA_P100", 1}},
-	"complex_model_m_p100": {"n1-standard-16", Accelerator{"NVIDIA_TESLA_P100", 4}},
-	"standard_v100":        {"n1-standard-8", Accelerator{"NVIDIA_TESLA_V100", 1}},
-	"large_model_v100":     {"n1-highmem-8", Accelerator{"NVIDIA_TESLA_V100", 1}},
-	"complex_model_m_v100": {"n1-standard-16", Accelerator{"NVIDIA_TESLA_V100", 4}},
-	"complex_model_l_v100": {"n1-standard-32", Accelerator{"NVIDIA_TESLA_V100", 8}},
-	"cloud_tpu":            {"", Accelerator{"TPU_V2", 8}},
+// Machines is a table of machine types and scale tiers.
+type Machines struct {
+	types map[string]Machine
+	tiers map[Tier][]Group
 }
 
-var (
-	machinePattern = regexp.MustCompile(`^(n1|n2|n2d|e2|c2|c3|m1)-(standard|highmem|highcpu)-([1-9][0-9]{0,2})$`)
-	gpuPattern     = regexp.MustCompile(`^a2-(?:highgpu-([1248])g|megagpu-(16)g)$`)
-)
+// ParseMachine says what a machine type stands for in the built-in table.
+func ParseMachine(name string) (Machine, error) { return BuiltIn().Machine(name) }
 
-// gbPerCPU is in units of 1 GB per virtual CPU as the original's price page
-// gave them for n1; later families differ little and a wish is a wish.
-var gbPerCPU = map[string]float64{"standard": 3.75, "highmem": 6.5, "highcpu": 0.9}
+// Machine says what a machine type stands for.
+func (m *Machines) Machine(name string) (Machine, error) {
+	found, ok := m.types[name]
+	if !ok {
+		return Machine{}, m.unknown(name)
+	}
+	return found, nil
+}
 
-// ParseMachine says what a machine type stands for.
-func ParseMachine(name string) (Machine, error) {
-	if l, ok := legacy[name]; ok {
-		m := Machine{Name: name}
-		if l.as != "" {
-			as, err := ParseMachine(l.as)
-			if err != nil {
-				return Machine{}, err
-			}
-			m = as
-			m.Name, m.Legacy = name, true
+// unknown says what there is instead of a machine type: those that begin as
+// it does.
+func (m *Machines) unknown(name string) error {
+	err := fault.Errorf(fault.Invalid, "machine type %q is not known", name)
+	family := name[:strings.LastIndexByte(name, '-')+1]
+	var near []string
+	for other, x := range m.types {
+		if family != "" && strings.HasPrefix(other, family) || family == "" && x.Legacy {
+			near = append(near, other)
 		}
-		m.Accelerator = l.acc
-		if l.acc.Count > 0 && l.as != "" {
-			m.Need.GPUs = l.acc.Count
-		}
-		return m, nil
 	}
-	if p := machinePattern.FindStringSubmatch(name); p != nil {
-		n, _ := strconv.Atoi(p[3])
-		return Machine{Name: name, Need: Need{CPUs: float64(n), Memory: int64(float64(n) * gbPerCPU[p[2]] * gib)}}, nil
+	if len(near) == 0 {
+		return err.WithHint("machine types are n1-standard-4, n1-highmem-8, n1-highcpu-16 and others of these families")
 	}
-	if p := gpuPattern.FindStringSubmatch(name); p != nil {
-		n, _ := strconv.Atoi(p[1] + p[2])
-		return Machine{Name: name, Need: Need{CPUs: float64(12 * n), Memory: int64(n) * 85 * gib, GPUs: n}, Accelerator: Accelerator{"NVIDIA_TESLA_A100", n}}, nil
+	slices.SortFunc(near, natural)
+	return err.WithHint("there are %s", strings.Join(near, ", "))
+}
+
+// natural orders n1-standard-8 before n1-standard-16.
+func natural(a, b string) int {
+	if len(a) != len(b) && strings.TrimRight(a, "0123456789g") == strings.TrimRight(b, "0123456789g") {
+		return len(a) - len(b)
 	}
-	return Machine{}, fmt.Errorf("machine type %q is not known", name)
+	return strings.Compare(a, b)
+}
+
+// Groups are the replicas that a tier stands for; nil for Custom.
+func (m *Machines) Groups(t Tier) []Group { return slices.Clone(m.tiers[t]) }
+
+// group is so many replicas of a role on this machine.
+func (m Machine) group(r Role, count int) Group {
+	return Group{Role: r, Count: count, Machine: m.Name, Need: m.Need, Accelerator: m.Accelerator}
+}
+
+// CheckAccelerator says whether accelerators may be added to the machine.
+func (m Machine) CheckAccelerator(a Accelerator) error {
+	counts, ok := m.Allowed[a.Type]
+	switch {
+	case ok && slices.Contains(counts, a.Count):
+		return nil
+	case ok:
+		return fmt.Errorf("the machine type '%s' can have %s %s; received: %d", m.Name, or(counts), a.Type, a.Count)
+	case len(m.Allowed) == 0:
+		return fmt.Errorf("accelerators cannot be added to the machine type '%s'", m.Name)
+	}
+	return fmt.Errorf("the machine type '%s' cannot have %s; it can have %s", m.Name, a.Type, strings.Join(slices.Sorted(maps.Keys(m.Allowed)), ", "))
+}
+
+// or writes 1, 2 or 4.
+func or(counts []int) string {
+	words := make([]string, len(counts))
+	for i, n := range counts {
+		words[i] = strconv.Itoa(n)
+	}
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

@@ -6,6 +6,7 @@ package logs
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -38,4 +39,21 @@ type Entry struct {
 	// InsertID sorts entries of one timestamp in the order they were written,
 	// also across replicas, attempts and runs.
 	InsertID string `json:"insertId"`
+}
+
+// Try is which attempt of the job the entry's replica wrote it in, from 1, and
+// which run of the replica in that attempt, from 0, as its InsertID says. It is
+// 0, 0 for what the service says.
+func (e Entry) Try() (attempt, run int) {
+	const digits = len("0001m00000") // see agent.Task.IDPrefix
+	id := e.InsertID
+	if len(id) < digits || id[4] < 'a' || id[4] > 'z' {
+		return 0, 0
+	}
+	attempt, err := strconv.Atoi(id[:4])
+	run, err2 := strconv.Atoi(id[8:10])
+	if err != nil || err2 != nil || attempt < 1 || run < 0 {
+		return 0, 0
+	}
+	return attempt, run
 }

@@ -399,6 +399,12 @@ func (r *Record) field(path []string) (string, bool) {
 				return r.Task, true
 			case "trial_id", "ml.googleapis.com/trial_id":
 				return r.Trial, r.Trial != ""
+			case AttemptLabel:
+				attempt, _ := r.Try()
+				return strconv.Itoa(attempt), attempt > 0
+			case RunLabel:
+				attempt, run := r.Try()
+				return strconv.Itoa(run), attempt > 0
 			}
 		}
 	case "jsonPayload":
@@ -409,6 +415,13 @@ func (r *Record) field(path []string) (string, bool) {
 	}
 	return "", false
 }
+
+// Labels of ours that tell what a restarted or repeated program wrote from what
+// it wrote before.
+const (
+	AttemptLabel = "trainyard/attempt" // of the job, from 1
+	RunLabel     = "trainyard/restart" // of the replica in the attempt; 0 for the first run
+)
 
 // LogName is the name of the log that a task's entries are in.
 func LogName(p job.Project, task string) string { return "projects/" + string(p) + "/logs/" + task }

@@ -40,6 +40,10 @@ func TestFiltersMatchAsCloudLoggingDoes(t *testing.T) {
 		gcloudFilter("k1", `((timestamp="`+at+`" AND insertId>"0001m0000000000000000f") OR timestamp>"`+at+`")`, ""): true,
 		gcloudFilter("k1", `((timestamp="`+at+`" AND insertId>"0001m00000000000000010") OR timestamp>"`+at+`")`, ""): false,
 
+		`labels."trainyard/attempt"="1" AND labels."trainyard/restart"="0"`: true,
+		`labels."trainyard/attempt"="2"`:                                    false,
+		`labels."trainyard/restart"="1"`:                                    false,
+
 		// OR binds tighter than AND, NOT than both, and side by side is AND.
 		`severity=INFO AND severity=INFO OR severity=WARNING`:   false,
 		`severity=WARNING OR severity=INFO AND severity=INFO`:   false,
@@ -226,4 +230,14 @@ func FuzzParseFilter(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAnEntrySaysWhichTryItIsOf(t *testing.T) {
+	for id, want := range map[string][2]int{
+		"0001m00000000000000010": {1, 0}, "0012w9990300000000000f": {12, 3}, "s0000000000000001": {}, "": {}, "0001": {}, "0000m000000": {}, "0001m000x0": {}, "x": {},
+	} {
+		if a, r := (Entry{InsertID: id}).Try(); a != want[0] || r != want[1] {
+			t.Errorf("%q is of attempt %d, run %d; want %v", id, a, r, want)
+		}
+	}
 }

@@ -38,6 +38,8 @@ type checker struct {
 	notes      []string
 	warnings   []string
 	hint       string
+
+	accelerators int // of all groups so far
 }
 
 func (c *checker) wrong(field, format string, args ...any) {

@@ -6,12 +6,11 @@ import (
 
 	ml "google.golang.org/api/ml/v1"
 
+	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 )
 
-// cluster checks the scale tier and what each role runs on. One replica is what
-// this server runs so far; what asks for more is checked all the same, so that
-// the answer is complete.
+// cluster checks the scale tier and what each role runs on.
 func (c *checker) cluster(s *job.Spec) {
 	s.Tier = job.Tier(c.in.ScaleTier)
 	if s.Tier == "" {
@@ -30,8 +29,8 @@ func (c *checker) cluster(s *job.Spec) {
 	if master.machine == "" {
 		c.wrong("master_type", "Master type must be specified for the CUSTOM scale tier.")
 	}
-	group, category := c.group(master)
-	s.Groups = []job.Group{group}
+	group, first := c.group(master)
+	s.Groups = append(s.Groups, group)
 	for _, r := range others {
 		if r.count < 0 {
 			c.wrong(r.field+"_count", "The count must not be negative; received: %d.", r.count)
@@ -39,14 +38,17 @@ func (c *checker) cluster(s *job.Spec) {
 		if r.count > 0 && r.machine == "" {
 			c.wrong(r.field+"_type", "%s type must be specified when %s_count is set.", title(r.field), r.field)
 		}
+		if r.count > maxReplicas {
+			c.wrong(r.field+"_count", "The count must be at most %d; received: %d.", maxReplicas, r.count)
+		}
 		if r.machine == "" {
 			continue
 		}
-		g, other := c.group(r)
+		group, other := c.group(r)
 		if r.count > 0 {
-			s.Groups = append(s.Groups, g)
+			s.Groups = append(s.Groups, group)
 		}
-		if category != "" && other != "" && category != other {
+		if first != "" && other != "" && first != other {
 			c.wrong(r.field+"_type", "The machine type '%s' must be of the same category (Compute Engine or legacy) as the master type '%s'.", r.machine, master.machine)
 		}
 	}
@@ -54,7 +56,7 @@ func (c *checker) cluster(s *job.Spec) {
 
 // predefined checks a tier that is not CUSTOM, where nothing can be chosen.
 func (c *checker) predefined(s *job.Spec, all []replica) {
-	s.Groups = s.Tier.Groups()
+	s.Groups = c.machines().Groups(s.Tier)
 	for _, r := range all {
 		if r.machine != "" {
 			c.wrong(r.field+"_type", "%s type can be specified only for the CUSTOM scale tier; the scale tier is %s.", title(r.field), s.Tier)
@@ -66,13 +68,12 @@ func (c *checker) predefined(s *job.Spec, all []replica) {
 			c.wrong(r.field+"_config.accelerator_config", "Accelerators can be specified only for the CUSTOM scale tier; the scale tier is %s.", s.Tier)
 		}
 	}
-	switch {
-	case s.Tier == job.BasicTPU:
+	if s.Tier == job.BasicTPU {
 		c.missing("scale_tier", "The scale tier BASIC_TPU is")
-	default:
-		for _, g := range s.Groups {
-			c.has("scale_tier", g.Accelerator)
-		}
+		return
+	}
+	for _, g := range s.Groups {
+		c.has("scale_tier", g)
 	}
 }
 
@@ -83,9 +84,12 @@ func (c *checker) group(r replica) (job.Group, string) {
 	if r.machine == "" {
 		return g, ""
 	}
-	m, err := job.ParseMachine(r.machine)
+	m, err := c.machines().Machine(r.machine)
 	if err != nil {
 		c.wrong(r.field+"_type", "The machine type '%s' is not supported.", r.machine)
+		if c.hint == "" {
+			c.hint = fault.HintOf(err)
+		}
 		return g, ""
 	}
 	g.Need, g.Accelerator = m.Need, m.Accelerator
@@ -101,22 +105,42 @@ func (c *checker) group(r replica) (job.Group, string) {
 			c.wrong(field, "Accelerators can be added only to Compute Engine machine types; '%s' is a legacy machine type.", r.machine)
 		case m.Accelerator.Count > 0 && m.Accelerator != a:
 			c.wrong(field, "The machine type '%s' comes with %d %s; received: %d %s.", r.machine, m.Accelerator.Count, m.Accelerator.Type, a.Count, a.Type)
+		case m.Accelerator.Count == 0:
+			if err := m.CheckAccelerator(a); err != nil {
+				c.wrong(field, "%s.", sentence(err.Error()))
+				return g, category(m)
+			}
 		}
 		g.Accelerator, g.Need.GPUs = a, a.Count
 	}
-	c.has(field, g.Accelerator)
-	if m.Legacy {
-		return g, "legacy"
-	}
-	return g, "Compute Engine"
+	c.has(field, g)
+	return g, category(m)
 }
 
-// has asks the server for accelerators.
-func (c *checker) has(field string, a job.Accelerator) {
-	if a.Count == 0 || c.rules.Accelerators == nil {
+// category is what all machine types of a job share.
+func category(m job.Machine) string {
+	if m.Legacy {
+		return "legacy"
+	}
+	return "Compute Engine"
+}
+
+func (c *checker) machines() *job.Machines {
+	if c.rules.Machines != nil {
+		return c.rules.Machines
+	}
+	return job.BuiltIn()
+}
+
+// has asks the server for a group's accelerators beside those of the groups
+// before it: a job's replicas have theirs at the same time.
+func (c *checker) has(field string, g job.Group) {
+	n := g.Count * g.Accelerator.Count
+	if n <= 0 || c.rules.Accelerators == nil {
 		return
 	}
-	if err := c.rules.Accelerators(a.Type, a.Count); err != nil {
+	c.accelerators += n
+	if err := c.rules.Accelerators(g.Accelerator.Type, c.accelerators); err != nil {
 		c.refused(field, err)
 	}
 }
@@ -128,7 +152,8 @@ func (c *checker) config(r replica) {
 		return
 	}
 	prefix := r.field + "_config."
-	if cfg.ImageUri != "" && (r.role != job.Master || c.hosted() == "") {
+	// Other roles may say again what the master's image is, which is theirs anyway.
+	if cfg.ImageUri != "" && (c.hosted() == "" || cfg.ImageUri != c.in.MasterConfig.ImageUri) {
 		c.missing(prefix+"image_uri", "Custom containers are")
 	}
 	if len(cfg.ContainerCommand) > 0 {
@@ -184,8 +209,13 @@ func accelerator(cfg *ml.GoogleCloudMlV1__ReplicaConfig) job.Accelerator {
 	return a
 }
 
+// maxReplicas bounds the replicas of a role: more than that is a slip of the
+// keyboard, which would make as many rows.
+const maxReplicas = 1000
+
 // title writes parameter_server as "Parameter server".
 func title(field string) string {
-	s := strings.ReplaceAll(field, "_", " ")
-	return strings.ToUpper(s[:1]) + s[1:]
+	return sentence(strings.ReplaceAll(field, "_", " "))
 }
+
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

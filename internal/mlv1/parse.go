@@ -22,6 +22,9 @@ type Rules struct {
 	// Runtime says whether a runtime version runs here with a Python version;
 	// either may be empty.
 	Runtime func(runtime, python string) (Runtime, error)
+	// Machines is the table of machine types and scale tiers; nil for the
+	// built-in one.
+	Machines *job.Machines
 	// Accelerators says whether this server has them.
 	Accelerators func(typ string, count int) error
 }
@@ -60,7 +63,7 @@ func Parse(project job.Project, doc []byte, rules Rules) (Parsed, error) {
 	if len(form.violations)+len(c.violations) > 0 {
 		return Parsed{}, refusal(form.violations, c.violations, c.hint)
 	}
-	if spec.Opaque, err = json.Marshal(opaque(d.Sub("trainingInput"), spec.JobDir)); err != nil {
+	if spec.Opaque, err = json.Marshal(snakes(compact(d.Sub("trainingInput")))); err != nil {
 		return Parsed{}, fault.Errorf(fault.Internal, "write the job for TF_CONFIG: %w", err)
 	}
 	var sent bytes.Buffer
@@ -83,17 +86,8 @@ func refusal(form, meaning []fault.Violation, hint string) error {
 	return &fault.Error{Kind: fault.Invalid, Msg: strings.Join(lines, "\n"), Violations: append(form, meaning...), Hint: hint}
 }
 
-// opaque is the training input as TF_CONFIG's "job" shows it: snake_case, and
-// the job-dir appended to the arguments.
-func opaque(in Doc, jobDir string) any {
-	o := snakes(compact(in)).(map[string]any)
-	if jobDir != "" {
-		args, _ := in["args"].([]any)
-		o["args"] = append(append([]any{}, args...), "--job-dir", jobDir)
-	}
-	return o
-}
-
+// snakes is a value with its fields in snake_case, as TF_CONFIG's "job" shows
+// the training input.
 func snakes(v any) any {
 	switch v := v.(type) {
 	case Doc:

@@ -9,6 +9,7 @@
 //	die SIGNAL       end by a signal, "SIGKILL"
 //	trap N           from here on, SIGTERM ends it with a status
 //	ignore SIGTERM   from here on
+//	need FILE        exit with 9 unless FILE exists
 //	child            leave a process behind that ignores SIGTERM
 package executortest
 
@@ -41,6 +42,9 @@ type Harness struct {
 	Lose func(t *testing.T, handle string, r job.Replica)
 	// Left counts the processes that are left of an attempt.
 	Left func(t *testing.T, handle string) int
+	// Prepares says that environments are made, and that Until and Never mean
+	// what they say.
+	Prepares bool
 }
 
 var seq atomic.Int64
@@ -70,6 +74,10 @@ func Run(t *testing.T, h Harness) {
 		{"another executor finds the attempt again", reattach},
 		{"a lost run is lost, reaped, and run again under the next number", lost},
 		{"replicas of a gang have their own statuses", gang},
+		{"no program of a gang starts before all are ready", preparing(togetherOrNot)},
+		{"where one cannot get ready, no program starts", preparing(noneWithout)},
+		{"a replica that was lost while it waited is not ready", preparing(lostBefore)},
+		{"a restarted replica does not wait for the others", restartedAlone},
 		{"a cancelled Wait leaves the attempt running", cancelledWait},
 		{"List names what is held and Remove frees it", listAndRemove},
 		{"an attempt that runs cannot be removed", removeRunning},
@@ -81,6 +89,15 @@ func Run(t *testing.T, h Harness) {
 			t.Parallel()
 			c.test(suite{Harness: h, t: t, ex: h.New(t), marks: filepath.Join(t.TempDir(), "marks")})
 		})
+	}
+}
+
+func preparing(test func(suite)) func(suite) {
+	return func(s suite) {
+		if !s.Prepares {
+			s.t.Skip("this executor prepares nothing")
+		}
+		test(s)
 	}
 }
 

@@ -80,7 +80,7 @@ func TestATaskWhoseServerDiedBeforeTheLaunchIsRun(t *testing.T) {
 	if err := e.writeRecord(record{handle: handleOf(a)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.writeTasks(handleOf(a), a); err != nil {
+	if _, err := e.writeTasks(t.Context(), record{handle: handleOf(a)}, a); err != nil {
 		t.Fatal(err)
 	}
 	if rs := waitEnd(t, e, handleOf(a).String()); rs.Exit == nil || rs.Exit.Code != 0 {

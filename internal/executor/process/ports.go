@@ -20,16 +20,16 @@ import (
 // ports to anybody who connects.
 const firstPort, lastPort = 20000, 32000
 
-// Reserve gives every replica a port on loopback that is free now and that no
-// other attempt of this data directory has. The ports are the attempt's, on
-// disk, until it is removed.
+// Reserve gives every replica a port that is free now on every address of this
+// machine and that no other attempt of this data directory has, and its GPUs.
+// They are the attempt's, on disk, until it is removed.
 func (e *Executor) Reserve(ctx context.Context, a executor.Attempt) (map[job.Replica]string, error) {
 	if !validName(a.Name) {
 		return nil, fault.Errorf(fault.Invalid, "attempt name %q is not a file name", a.Name)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.readPorts(); err != nil {
+	if err := e.readHeld(); err != nil {
 		return nil, err
 	}
 	low, high := portRange()
@@ -53,19 +53,20 @@ func (e *Executor) Reserve(ctx context.Context, a executor.Attempt) (map[job.Rep
 		r.Ports = append(r.Ports, port)
 	}
 	if old, err := e.readRecord(a.Name); err == nil { // what a started run uses stays reserved
-		r.Ports = append(r.Ports, old.Ports...)
+		r.Ports, r.GPUs = append(r.Ports, old.Ports...), old.GPUs
+	}
+	if err := e.assign(ctx, &r, a); err != nil {
+		return nil, err
 	}
 	if err := e.writeRecord(r); err != nil {
 		return nil, err
 	}
-	for _, p := range r.Ports {
-		e.ports[p] = a.Name
-	}
+	e.hold(r)
 	return addresses, nil
 }
 
-// readPorts learns once which ports are reserved; mu is held.
-func (e *Executor) readPorts() error {
+// readHeld learns once which ports and GPUs are reserved; mu is held.
+func (e *Executor) readHeld() error {
 	if e.ports != nil {
 		return nil
 	}
@@ -73,21 +74,41 @@ func (e *Executor) readPorts() error {
 	if err != nil {
 		return fmt.Errorf("read reserved ports: %w", err)
 	}
-	ports := map[int]string{}
+	ports, gpus := map[int]string{}, map[string]string{}
 	for _, entry := range entries {
 		if !validName(entry.Name()) {
 			continue
 		}
 		r, err := e.readRecord(entry.Name())
+		if fault.Is(err, fault.NotFound) {
+			continue // removed meanwhile
+		}
 		if err != nil {
 			return err
 		}
 		for _, p := range r.Ports {
 			ports[p] = r.Name
 		}
+		for _, own := range r.GPUs {
+			for _, g := range own {
+				gpus[g] = r.Name
+			}
+		}
 	}
-	e.ports = ports
+	e.ports, e.gpus = ports, gpus
 	return nil
+}
+
+// hold notes what a record reserves; mu is held.
+func (e *Executor) hold(r record) {
+	for _, p := range r.Ports {
+		e.ports[p] = r.Name
+	}
+	for _, own := range r.GPUs {
+		for _, g := range own {
+			e.gpus[g] = r.Name
+		}
+	}
 }
 
 func (e *Executor) release(name string) {
@@ -98,14 +119,23 @@ func (e *Executor) release(name string) {
 			delete(e.ports, p)
 		}
 	}
+	for g, owner := range e.gpus {
+		if owner == name {
+			delete(e.gpus, g)
+		}
+	}
 }
 
+// free says whether a program can listen on a port, on loopback and on all
+// addresses.
 func free(ctx context.Context, port int) bool {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
+	for _, host := range []string{"127.0.0.1", ""} {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err != nil || l.Close() != nil {
+			return false
+		}
 	}
-	return l.Close() == nil
+	return true
 }
 
 // portRange is [low, high) below the ephemeral ports.

@@ -2,7 +2,7 @@
 // own, per replica. All that is known about a run is in its folder, so that
 // any server finds it again:
 //
-//	D/attempts/NAME                              which attempts there are, their handles and ports
+//	D/attempts/NAME                              which attempts there are, their handles, ports and GPUs
 //	D/jobs/SEQ/aATTEMPT/ROLE-INDEX.RUN/          one run of one replica; see package agent
 //	D/jobs/SEQ/logs/                             the agents' logs; never removed here
 //	D/jobs/SEQ/packages/                         fetched archives
@@ -37,7 +37,8 @@ type Options struct {
 	Token func(job.Key) string
 	// Environments is handed to the maker of environments in each agent.
 	Environments map[string]string
-	// JobMemory caps each replica's memory; zero is no cap.
+	// JobMemory caps a job's memory: its replicas get parts of it by what they
+	// ask for. Zero is no cap.
 	JobMemory int64
 	// StorageProxy and PrivateTmp are as in agent.Task.
 	StorageProxy, PrivateTmp bool
@@ -55,7 +56,11 @@ type Executor struct {
 	mu       sync.Mutex
 	launched map[agent.Folder]*launch // guarded by mu; agents that this value started
 	ports    map[int]string           // guarded by mu; port → attempt; nil until read
+	gpus     map[string]string        // guarded by mu; GPU → attempt; read with ports
 	next     int                      // guarded by mu; where the search for a port goes on
+
+	gpuOnce  sync.Once
+	gpuNames []string // set by gpuOnce
 }
 
 var _ executor.Executor = (*Executor)(nil)

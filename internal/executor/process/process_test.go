@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/executor"
@@ -49,7 +51,21 @@ func runAgent(args []string) int {
 // system is the machine's own Python with the programs of testdata on its path.
 type system map[string]string
 
-func (s system) Prepare(context.Context, agent.EnvRequest, func(string)) (agent.Env, error) {
+func (s system) Prepare(ctx context.Context, req agent.EnvRequest, _ func(string)) (agent.Env, error) {
+	file, wait := strings.CutPrefix(req.Runtime, executortest.Until)
+	for wait {
+		if _, err := os.Stat(file); err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return agent.Env{}, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if req.Runtime == executortest.Never {
+		return agent.Env{}, errors.New("there is no such environment")
+	}
 	return agent.Env{Python: s["python"], Vars: map[string]string{"PYTHONPATH": s["app"]}, Cached: true}, nil
 }
 
@@ -94,7 +110,8 @@ func TestSuite(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		Left: func(t *testing.T, h string) int { return len(processes(t, data, h)) },
+		Left:     func(t *testing.T, h string) int { return len(processes(t, data, h)) },
+		Prepares: true,
 	})
 }
 

@@ -16,7 +16,8 @@ import (
 // attempt and removed after everything.
 type record struct {
 	handle
-	Ports []int `json:"ports,omitempty"` // reserved for it
+	Ports []int               `json:"ports,omitempty"` // reserved for it
+	GPUs  map[string][]string `json:"gpus,omitempty"`  // by replica; nil until given
 }
 
 func (e *Executor) readRecord(name string) (record, error) {

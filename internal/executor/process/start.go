@@ -11,6 +11,7 @@ import (
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
 )
 
 // Start is safe to be cut off at any line and called again, because a run is
@@ -22,17 +23,11 @@ func (e *Executor) Start(ctx context.Context, a executor.Attempt) (string, error
 	if !validName(a.Name) {
 		return "", fault.Errorf(fault.Invalid, "attempt name %q is not a file name", a.Name)
 	}
-	r, err := e.readRecord(a.Name)
-	if fault.Is(err, fault.NotFound) {
-		r, err = record{handle: h}, e.writeRecord(record{handle: h})
-	}
+	r, err := e.recordOf(ctx, a)
 	if err != nil {
 		return "", err
 	}
-	if r.handle != h {
-		return "", fault.Errorf(fault.Conflict, "attempt %s is another one: %s", a.Name, r.handle)
-	}
-	todo, err := e.writeTasks(h, a)
+	todo, err := e.writeTasks(ctx, r, a)
 	if err != nil {
 		return "", err
 	}
@@ -53,9 +48,70 @@ func (e *Executor) Start(ctx context.Context, a executor.Attempt) (string, error
 	return h.String(), nil
 }
 
+// recordOf is the attempt's record, which is there afterwards, with the GPUs
+// that its replicas ask for.
+func (e *Executor) recordOf(ctx context.Context, a executor.Attempt) (record, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.readHeld(); err != nil {
+		return record{}, err
+	}
+	h := handleOf(a)
+	r, err := e.readRecord(a.Name)
+	known := !fault.Is(err, fault.NotFound)
+	if !known {
+		r, err = record{handle: h}, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	if r.handle != h {
+		return r, fault.Errorf(fault.Conflict, "attempt %s is another one: %s", a.Name, r.handle)
+	}
+	had := r.GPUs != nil
+	if err := e.assign(ctx, &r, a); err != nil {
+		return r, err
+	}
+	if known && had == (r.GPUs != nil) {
+		return r, nil
+	}
+	if err := e.writeRecord(r); err != nil {
+		return r, err
+	}
+	e.hold(r)
+	return r, nil
+}
+
+// memoryLimits are the parts of the job's memory that its replicas get; nil
+// where there is no limit.
+func (e *Executor) memoryLimits(a executor.Attempt) map[job.Replica]int64 {
+	if e.JobMemory == 0 {
+		return nil
+	}
+	var total int64
+	for _, r := range a.Replicas {
+		total += r.Need.Memory
+	}
+	limits := map[job.Replica]int64{}
+	for _, r := range a.Replicas {
+		part := 1 / float64(len(a.Replicas))
+		if total > 0 {
+			part = float64(r.Need.Memory) / float64(total)
+		}
+		limits[r.Replica] = int64(float64(e.JobMemory) * part)
+	}
+	return limits
+}
+
 // writeTasks writes the tasks of all runs that are not begun, and none when
 // one of them cannot be written.
-func (e *Executor) writeTasks(h handle, a executor.Attempt) (todo []agent.Folder, err error) {
+func (e *Executor) writeTasks(ctx context.Context, rec record, a executor.Attempt) (todo []agent.Folder, err error) {
+	h := rec.handle
+	var gang []agent.Peer
+	for _, r := range a.Replicas {
+		gang = append(gang, agent.Peer{Replica: r.Replica, Address: r.Address})
+	}
+	limits := e.memoryLimits(a)
 	var made []string
 	defer func() {
 		if err != nil {
@@ -82,7 +138,8 @@ func (e *Executor) writeTasks(h handle, a executor.Attempt) (todo []agent.Folder
 		made = append(made, dir)
 		t := &agent.Task{
 			Job: a.Job, Seq: a.Seq, Attempt: a.Number, Name: a.Name, Replica: r,
-			MemoryLimit: e.JobMemory, StorageProxy: e.StorageProxy, PrivateTmp: e.PrivateTmp, DataDir: e.DataDir, Environments: e.Environments,
+			Gang: gang, GPUs: e.gpusOf(ctx, rec, r),
+			MemoryLimit: limits[r.Replica], StorageProxy: e.StorageProxy, PrivateTmp: e.PrivateTmp, DataDir: e.DataDir, Environments: e.Environments,
 			Spool:    filepath.Join(e.jobDir(h), "logs", fmt.Sprintf("a%d-%s.log", a.Number, agent.RunName(r.Replica, r.Run))),
 			Packages: filepath.Join(e.jobDir(h), "packages"),
 		}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
@@ -133,6 +134,9 @@ func render(r *logs.Record) entry {
 	}
 	if r.Trial != "" {
 		e.Labels["ml.googleapis.com/trial_id"] = r.Trial
+	}
+	if attempt, run := r.Try(); attempt > 0 {
+		e.Labels[logs.AttemptLabel], e.Labels[logs.RunLabel] = strconv.Itoa(attempt), strconv.Itoa(run)
 	}
 	if len(r.Fields) == 0 || json.Unmarshal(r.Fields, &e.JSONPayload) != nil || e.JSONPayload == nil {
 		e.JSONPayload = map[string]json.RawMessage{}

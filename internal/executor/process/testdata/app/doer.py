@@ -33,6 +33,9 @@ def main(args):
             signal.signal(signal.SIGTERM, lambda *_: os._exit(code))
         elif verb == "ignore":
             signal.signal(getattr(signal, args.pop(0)), signal.SIG_IGN)
+        elif verb == "need":
+            if not os.path.exists(args.pop(0)):
+                sys.exit(9)
         elif verb == "child":
             p = subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, start_new_session=True)
             p.stdout.readline()
