@@ -15,7 +15,7 @@ import (
 // the user's cache where a build needs isolation.
 func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, error) {
 	r, err := pack.Build(ctx, pack.Options{
-		Path: o.Path, OutDir: o.Into, Environ: o.Env,
+		Path: o.Path, Module: o.Module, OutDir: o.Into, Environ: o.Env,
 		UV: func(ctx context.Context) (string, error) {
 			s, err := config.Load(config.Input{Environ: o.Env})
 			if err != nil {

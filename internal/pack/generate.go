@@ -11,22 +11,26 @@ import (
 
 // generate makes the archive of a package that has no setup.py: as the
 // original's would be called, but with all sub-packages and data files.
-func generate(r *Result, pkg, outDir string) error {
-	name := filepath.Base(pkg)
+func (r *Result) generate(p place, outDir string) error {
 	c := collection{}
-	if err := c.collect(pkg, name); err != nil {
+	if err := c.collect(p.dir, p.name); err != nil {
 		return err
 	}
 	r.Skipped = c.skipped
-	requires, err := r.requirements(filepath.Join(filepath.Dir(pkg), "requirements.txt"))
+	requires, err := r.requirements(p.root)
 	if err != nil {
 		return err
 	}
 	l := newLayout(c.files)
 	for _, dir := range l.bare {
-		r.warn("%s has no __init__.py; it is packed as a namespace package", filepath.Join(filepath.Dir(pkg), filepath.FromSlash(dir)))
+		r.warn("%s has no __init__.py; it is packed as a namespace package", filepath.Join(p.root, filepath.FromSlash(dir)))
 	}
-	project := projectName(name)
+	for _, file := range []string{"setup.py", "pyproject.toml"} {
+		if exists(filepath.Join(p.dir, file)) {
+			r.warn("%s is packed but does not build anything: it belongs beside the package, in %s", filepath.Join(p.dir, file), p.root)
+		}
+	}
+	project := projectName(strings.ReplaceAll(p.name, "/", "."))
 	base := project + "-0.0.0"
 	entries := []entry{
 		{name: base + "/PKG-INFO", data: []byte(pkgInfo(project, requires))},

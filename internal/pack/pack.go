@@ -13,7 +13,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -22,7 +21,8 @@ import (
 
 // Options say what to package and with what.
 type Options struct {
-	Path    string   // the folder with __init__.py, a script, or a notebook
+	Path    string   // the folder of a package or a project, a script, or a notebook
+	Module  string   // that will be run, where it is known: its name says where imports begin
 	OutDir  string   // exists; gets the archives
 	Python  string   // for setup.py; empty for python3, else python, on PATH
 	Environ []string // of the user: PATH is looked up in it, and setup.py runs with it
@@ -71,6 +71,18 @@ type Archive struct {
 	Files  []File
 }
 
+// inside is a member's name without the top folder of an sdist.
+func (a Archive) inside(member string) string {
+	if strings.HasSuffix(a.Name, ".whl") {
+		return member
+	}
+	_, rest, ok := strings.Cut(member, "/")
+	if !ok {
+		return member
+	}
+	return rest
+}
+
 // File is a file in an archive.
 type File struct {
 	Path string `json:"name"`
@@ -96,29 +108,38 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if exists(path) {
 		return single(path, o)
 	}
-	if _, err := os.Stat(filepath.Join(path, "__init__.py")); err != nil {
-		e := fault.Errorf(fault.Invalid, "[%s] is not a valid Python package because it does not contain an `__init__.py` file. Please create one and try again. Also, please ensure that --package-path refers to a local directory.", path)
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return Result{}, e.WithHint("touch %s", filepath.Join(o.Path, "__init__.py"))
-		}
-		return Result{}, e.WithHint("there is no folder %s", path)
+	p, err := locate(o, path)
+	if err != nil {
+		return Result{}, err
 	}
-	var r Result
-	switch {
-	case exists(filepath.Join(root, "setup.py")):
-		r.Kind = SetupPy
-		err = sdist(ctx, o, root, r.Kind)
-	case isProject(filepath.Join(root, "pyproject.toml")):
-		r.Kind = Pyproject
-		err = sdist(ctx, o, root, r.Kind)
-	default:
-		r.Kind = Generated
-		err = generate(&r, path, o.OutDir)
+	r := Result{Kind: p.kind}
+	if p.kind == Generated {
+		err = r.generate(p, o.OutDir)
+	} else {
+		err = r.build(ctx, o, p.root)
 	}
 	if err != nil {
 		return Result{}, err
 	}
-	return r.describe(o, filepath.Join(root, string(r.Kind)))
+	if r, err = r.describe(o, filepath.Join(p.root, string(r.Kind))); err != nil {
+		return Result{}, err
+	}
+	if !exists(filepath.Join(p.dir, "__init__.py")) && p.name != "" && !r.has(p.name+"/") {
+		return Result{}, notAPackage(o, p.dir)
+	}
+	return r, nil
+}
+
+// has reports whether something in the archives lies in a folder.
+func (r *Result) has(folder string) bool {
+	for _, a := range r.Archives {
+		for _, f := range a.Files {
+			if name := a.inside(f.Path); strings.HasPrefix(name, folder) || strings.HasPrefix(name, "src/"+folder) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // describe tells what lies in the folder that the archives were made in.
@@ -148,15 +169,6 @@ func (r Result) describe(o Options, maker string) (Result, error) {
 func exists(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
-}
-
-var projectTable = regexp.MustCompile(`(?m)^\s*\[\s*(build-system|project)\s*\]`)
-
-// isProject tells a pyproject.toml that describes a package from one that only
-// configures tools.
-func isProject(path string) bool {
-	b, err := os.ReadFile(path)
-	return err == nil && projectTable.Match(b)
 }
 
 func describe(path string) (Archive, error) {

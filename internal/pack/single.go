@@ -45,7 +45,7 @@ func single(path string, o Options) (Result, error) {
 		return r, err
 	}
 	if !inline {
-		if requires, err = r.requirements(filepath.Join(dir, "requirements.txt")); err != nil {
+		if requires, err = r.requirements(dir); err != nil {
 			return r, err
 		}
 	}
