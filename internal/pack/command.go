@@ -33,10 +33,10 @@ const maxOutput = 16 << 10
 
 // output runs a command with everything it starts in a group of its own, which
 // ends with it.
-func output(ctx context.Context, o Options, dir, name string, args ...string) ([]byte, error) {
+func (b *building) output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
-	cmd.Env = append(append([]string{}, o.Environ...), "PYTHONDONTWRITEBYTECODE=1", "SOURCE_DATE_EPOCH=315532800", "PYTHONHASHSEED=0")
+	cmd.Dir = b.tree
+	cmd.Env = append(append([]string{}, b.Environ...), "PYTHONDONTWRITEBYTECODE=1", "SOURCE_DATE_EPOCH=315532800", "PYTHONHASHSEED=0")
 	var out headTail
 	cmd.Stdout, cmd.Stderr = &out, &out
 	group(cmd)

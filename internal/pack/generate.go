@@ -11,7 +11,7 @@ import (
 
 // generate makes the archive of a package that has no setup.py: as the
 // original's would be called, but with all sub-packages and data files.
-func (r *Result) generate(p place, outDir string) error {
+func (r *Result) generate(o Options, p place) error {
 	c := collection{}
 	if err := c.collect(p.dir, p.name); err != nil {
 		return err
@@ -39,7 +39,10 @@ func (r *Result) generate(p place, outDir string) error {
 	for _, f := range c.files {
 		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
 	}
-	return writeArchive(filepath.Join(outDir, base+".tar.gz"), entries)
+	if err := writeArchive(filepath.Join(o.OutDir, base+".tar.gz"), entries); err != nil {
+		return err
+	}
+	return r.describe(o, p.dir)
 }
 
 // notInProjectName is what a Python package may be called and a project may
@@ -65,10 +68,11 @@ type layout struct {
 
 func newLayout(files []source) layout {
 	l := layout{data: map[string][]string{}}
-	withInit := map[string]bool{}
+	withInit, packages := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
 		if dir := path.Dir(f.name); path.Ext(f.name) == ".py" {
-			if !slices.Contains(l.dirs, dir) {
+			if !packages[dir] {
+				packages[dir] = true
 				l.dirs = append(l.dirs, dir)
 			}
 			if path.Base(f.name) == "__init__.py" {
@@ -82,7 +86,7 @@ func newLayout(files []source) layout {
 		}
 		// Data belong to the nearest package above them.
 		dir := path.Dir(f.name)
-		for !slices.Contains(l.dirs, dir) {
+		for !packages[dir] {
 			dir = path.Dir(dir)
 		}
 		l.data[dir] = append(l.data[dir], strings.TrimPrefix(f.name, dir+"/"))

@@ -114,27 +114,26 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	}
 	r := Result{Kind: p.kind}
 	if p.kind == Generated {
-		err = r.generate(p, o.OutDir)
+		err = r.generate(o, p)
 	} else {
 		err = r.build(ctx, o, p.root)
 	}
 	if err != nil {
 		return Result{}, err
 	}
-	if r, err = r.describe(o, filepath.Join(p.root, string(r.Kind))); err != nil {
-		return Result{}, err
-	}
-	if !exists(filepath.Join(p.dir, "__init__.py")) && p.name != "" && !r.has(p.name+"/") {
+	if !exists(filepath.Join(p.dir, "__init__.py")) && p.name != "" && !r.has(p.name+"/", false) {
 		return Result{}, notAPackage(o, p.dir)
 	}
+	r.look()
 	return r, nil
 }
 
-// has reports whether something in the archives lies in a folder.
-func (r *Result) has(folder string) bool {
+// has reports whether the archives have a file, or something below a folder.
+func (r *Result) has(name string, file bool) bool {
 	for _, a := range r.Archives {
 		for _, f := range a.Files {
-			if name := a.inside(f.Path); strings.HasPrefix(name, folder) || strings.HasPrefix(name, "src/"+folder) {
+			member := a.inside(f.Path)
+			if src := strings.TrimPrefix(member, "src/"); file && (member == name || src == name) || !file && (strings.HasPrefix(member, name) || strings.HasPrefix(src, name)) {
 				return true
 			}
 		}
@@ -143,10 +142,10 @@ func (r *Result) has(folder string) bool {
 }
 
 // describe tells what lies in the folder that the archives were made in.
-func (r Result) describe(o Options, maker string) (Result, error) {
+func (r *Result) describe(o Options, maker string) error {
 	entries, err := os.ReadDir(o.OutDir)
 	if err != nil {
-		return Result{}, fault.Errorf(fault.Internal, "read %s: %w", o.OutDir, err)
+		return fault.Errorf(fault.Internal, "read %s: %w", o.OutDir, err)
 	}
 	for _, e := range entries {
 		if e.IsDir() {
@@ -154,16 +153,15 @@ func (r Result) describe(o Options, maker string) (Result, error) {
 		}
 		a, err := describe(filepath.Join(o.OutDir, e.Name()))
 		if err != nil {
-			return Result{}, err
+			return err
 		}
 		r.Archives = append(r.Archives, a)
 	}
 	if len(r.Archives) == 0 {
-		return Result{}, fault.Errorf(fault.Invalid, "%s ran without an error but made no archive", maker).
+		return fault.Errorf(fault.Invalid, "%s ran without an error but made no archive", maker).
 			WithHint("does it call setup()? try: python setup.py sdist; then name the archive in dist/ with --packages")
 	}
-	r.look()
-	return r, nil
+	return nil
 }
 
 func exists(path string) bool {

@@ -94,16 +94,16 @@ func kindOf(dir string) (Kind, error) {
 // buildProject builds by PEP 517, in isolation: with uv, or with the build
 // package where the user's Python has it. A wheel that serves every machine is
 // what is shipped, since nothing is left to build in the job; else an sdist.
-func (r *Result) buildProject(ctx context.Context, o Options, root, tree string) error {
-	tool, err := builder(ctx, o, root, tree)
+func (b *building) project(ctx context.Context, r *Result) error {
+	tool, err := b.tool(ctx)
 	if err != nil {
 		return err
 	}
-	said, wheelErr := output(ctx, o, tree, tool[0], append(tool[1:], "--wheel")...)
-	if stopped := stoppedBy(ctx, o, root); wheelErr != nil && stopped != nil {
+	said, wheelErr := b.output(ctx, tool[0], append(tool[1:], "--wheel")...)
+	if stopped := b.stoppedBy(ctx); wheelErr != nil && stopped != nil {
 		return stopped
 	}
-	wheels, err := filepath.Glob(filepath.Join(o.OutDir, "*.whl"))
+	wheels, err := filepath.Glob(filepath.Join(b.OutDir, "*.whl"))
 	if err != nil {
 		return fault.Errorf(fault.Internal, "look for what was built: %w", err)
 	}
@@ -115,14 +115,14 @@ func (r *Result) buildProject(ctx context.Context, o Options, root, tree string)
 			return fault.Errorf(fault.Internal, "remove %s: %w", w, err)
 		}
 	}
-	out, err := output(ctx, o, tree, tool[0], append(tool[1:], "--sdist")...)
+	out, err := b.output(ctx, tool[0], append(tool[1:], "--sdist")...)
 	if err == nil && wheelErr != nil {
-		if !compiles(tree) { // it would not build in a job either
-			return failed(ctx, o, root, tree, said, wheelErr)
+		if !compiles(b.tree) { // it would not build in a job either
+			return b.failed(ctx, said, wheelErr)
 		}
-		r.warn("%s does not build here, so its job will have to: %s", root, gist(said))
+		r.warn("%s does not build here, so its job will have to: %s", b.root, gist(said))
 	}
-	return failed(ctx, o, root, tree, out, err)
+	return b.failed(ctx, out, err)
 }
 
 // compiled are sources that take a compiler, which a job may have.
@@ -139,12 +139,12 @@ func compiles(tree string) (found bool) {
 	return found
 }
 
-// builder is the command that builds the tree, but for what.
-func builder(ctx context.Context, o Options, root, tree string) ([]string, error) {
-	python, err := findPython(o)
-	if o.UV != nil {
-		if uv, uvErr := o.UV(ctx); uvErr == nil {
-			tool := []string{uv, "build", tree, "--out-dir", o.OutDir}
+// tool is the command that builds the tree, but for what.
+func (b *building) tool(ctx context.Context) ([]string, error) {
+	python, err := findPython(b.Options)
+	if b.UV != nil {
+		if uv, uvErr := b.UV(ctx); uvErr == nil {
+			tool := []string{uv, "build", b.tree, "--out-dir", b.OutDir}
 			if err == nil {
 				tool = append(tool, "--python", python)
 			}
@@ -154,11 +154,11 @@ func builder(ctx context.Context, o Options, root, tree string) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := output(ctx, o, tree, python, "-c", "import build"); err != nil {
-		return nil, fault.Errorf(fault.Invalid, "%s needs a build tool: neither uv nor the build package of %s is there", filepath.Join(root, "pyproject.toml"), python).
+	if _, err := b.output(ctx, python, "-c", "import build"); err != nil {
+		return nil, fault.Errorf(fault.Invalid, "%s needs a build tool: neither uv nor the build package of %s is there", filepath.Join(b.root, "pyproject.toml"), python).
 			WithHint("%s -m pip install build; or build the archive elsewhere and name it with --packages", python)
 	}
-	return []string{python, "-m", "build", tree, "--outdir", o.OutDir}, nil
+	return []string{python, "-m", "build", b.tree, "--outdir", b.OutDir}, nil
 }
 
 // gist is the line of a build's output that says what was wrong: the last

@@ -18,19 +18,23 @@ func (r *Result) build(ctx context.Context, o Options, root string) error {
 		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %w", err)
 	}
 	defer func() { _ = makeWritable(work); _ = os.RemoveAll(work) }()
-	tree := filepath.Join(work, filepath.Base(root))
+	tree := filepath.Join(work, "tree", filepath.Base(root))
 	if filepath.Base(root) == string(filepath.Separator) || filepath.Base(root) == "." {
-		tree = filepath.Join(work, "project")
+		tree = filepath.Join(work, "tree", "project")
 	}
-	if err := copyTree(root, tree, o.OutDir, work); err != nil {
+	if err := os.Mkdir(filepath.Dir(tree), 0o700); err != nil {
+		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %w", err)
+	}
+	b := &building{Options: o, root: root, tree: tree, aside: filepath.Join(work, "aside")}
+	if b.huge, err = copyTree(root, tree, o.OutDir, work); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, errTimeout)
 	defer cancel()
 	if r.Kind == Pyproject {
-		err = r.buildProject(ctx, o, root, tree)
+		err = b.project(ctx, r)
 	} else {
-		err = runSetup(ctx, o, root, tree, work)
+		err = b.setup(ctx)
 	}
 	if err != nil {
 		return err
@@ -53,71 +57,101 @@ func (r *Result) build(ctx context.Context, o Options, root string) error {
 			}
 		}
 	}
+	if err := r.describe(o, filepath.Join(root, string(r.Kind))); err != nil {
+		return err
+	}
+	if err := b.refuseHuge(r); err != nil {
+		return err
+	}
+	return r.compare(b)
+}
+
+// building is a build of a project in a copy of its tree.
+type building struct {
+	Options
+	root, tree string
+	aside      string   // for what builds leave beside their archives
+	huge       []string // files that are too large for an archive: their copies are empty
+}
+
+// refuseHuge refuses an archive that has one of them.
+func (b *building) refuseHuge(r *Result) error {
+	for _, h := range b.huge {
+		if r.has(h, true) {
+			return tooLarge(filepath.Join(b.root, filepath.FromSlash(h)))
+		}
+	}
 	return nil
 }
 
 var errTimeout = errors.New("time-out")
 
-// runSetup runs setup.py as the original did: first with all its leavings
+// setup runs setup.py as the original did: first with all its leavings
 // elsewhere, then plainly, for scripts that do not take that.
-func runSetup(ctx context.Context, o Options, root, tree, work string) error {
-	python, err := findPython(o)
+func (b *building) setup(ctx context.Context) error {
+	python, err := findPython(b.Options)
 	if err != nil {
 		return err
 	}
-	if out, err := output(ctx, o, tree, python, "-c", "import setuptools"); err != nil {
-		if stopped := stoppedBy(ctx, o, root); stopped != nil {
-			return stopped
-		}
-		if o.UV != nil {
-			if uv, err := o.UV(ctx); err == nil {
-				// Built in isolation, with a setuptools that is fetched for it.
-				out, err := output(ctx, o, tree, uv, "build", "--sdist", "--python", python, "--out-dir", o.OutDir, tree)
-				return failed(ctx, o, root, tree, out, err)
-			}
-		}
-		_ = out
-		return fault.Errorf(fault.Invalid, "%s has no setuptools, which %s needs", python, filepath.Join(root, "setup.py")).
-			WithHint("%s -m pip install setuptools; or build the archive elsewhere and name it with --packages", python)
-	}
 	var out []byte
-	for _, args := range [][]string{
-		{"egg_info", "--egg-base", work, "build", "--build-base", work, "--build-temp", work, "sdist", "--formats=gztar", "--dist-dir", o.OutDir},
-		{"sdist", "--formats=gztar", "--dist-dir", o.OutDir},
+	for i, args := range [][]string{
+		{"egg_info", "--egg-base", b.aside, "build", "--build-base", b.aside, "--build-temp", b.aside, "sdist", "--formats=gztar", "--dist-dir", b.OutDir},
+		{"sdist", "--formats=gztar", "--dist-dir", b.OutDir},
 	} {
-		out, err = output(ctx, o, tree, python, append([]string{"setup.py", "-q"}, args...)...)
+		if err := os.MkdirAll(b.aside, 0o700); err != nil {
+			return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %w", err)
+		}
+		out, err = b.output(ctx, python, append([]string{"setup.py", "-q"}, args...)...)
 		if err == nil {
 			return nil
 		}
-		if stopped := stoppedBy(ctx, o, root); stopped != nil {
+		if stopped := b.stoppedBy(ctx); stopped != nil {
 			return stopped
 		}
+		if i > 0 {
+			break
+		}
+		if _, err := b.output(ctx, python, "-c", "import setuptools"); err != nil {
+			return b.isolated(ctx, python)
+		}
 	}
-	return failed(ctx, o, root, tree, out, err)
+	return b.failed(ctx, out, err)
+}
+
+// isolated builds with a setuptools that is fetched for it.
+func (b *building) isolated(ctx context.Context, python string) error {
+	if b.UV != nil {
+		if uv, err := b.UV(ctx); err == nil {
+			out, err := b.output(ctx, uv, "build", "--sdist", "--python", python, "--out-dir", b.OutDir, b.tree)
+			return b.failed(ctx, out, err)
+		}
+	}
+	return fault.Errorf(fault.Invalid, "%s has no setuptools, which %s needs", python, filepath.Join(b.root, "setup.py")).
+		WithHint("%s -m pip install setuptools; or build the archive elsewhere and name it with --packages", python)
 }
 
 // stoppedBy is the error for a build that was stopped, or nil.
-func stoppedBy(ctx context.Context, o Options, root string) error {
+func (b *building) stoppedBy(ctx context.Context) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeout):
-		return fault.Errorf(fault.Invalid, "building %s took longer than %s and was stopped", root, o.Timeout).
+		return fault.Errorf(fault.Invalid, "building %s took longer than %s and was stopped", b.root, b.Timeout).
 			WithHint("does its setup.py wait for input or for the network? try: python setup.py sdist")
 	default:
 		return cause
 	}
 }
 
-func failed(ctx context.Context, o Options, root, tree string, out []byte, err error) error {
+func (b *building) failed(ctx context.Context, out []byte, err error) error {
 	if err == nil {
 		return nil
 	}
-	if stopped := stoppedBy(ctx, o, root); stopped != nil {
+	if stopped := b.stoppedBy(ctx); stopped != nil {
 		return stopped
 	}
 	again := "python setup.py sdist"
-	if !exists(filepath.Join(root, "setup.py")) {
+	if !exists(filepath.Join(b.root, "setup.py")) {
 		again = "python -m build"
 	}
-	return fault.Errorf(fault.Invalid, "Packaging of user Python code failed with message:\n\n%s\n", strings.TrimSpace(strings.ReplaceAll(string(out), tree, root))).
-		WithHint("try it yourself: cd %s && %s; an archive that you built can be named with --packages", root, again)
+	return fault.Errorf(fault.Invalid, "Packaging of user Python code failed with message:\n\n%s\n", strings.TrimSpace(strings.ReplaceAll(string(out), b.tree, b.root))).
+		WithHint("try it yourself: cd %s && %s; an archive that you built can be named with --packages", b.root, again)
 }

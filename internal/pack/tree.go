@@ -12,11 +12,12 @@ import (
 )
 
 // copyTree copies a project. Version control is linked, for builds that ask it
-// for the version; what is nobody's code is left out.
-func copyTree(from, to string, skip ...string) error {
+// for the version; what is nobody's code is left out. Of files that are too
+// large for an archive there is an empty one.
+func copyTree(from, to string, skip ...string) (huge []string, err error) {
 	real, err := filepath.EvalSymlinks(from)
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "Source directory [%s] is not a valid directory.", from)
+		return nil, fault.Errorf(fault.Invalid, "Source directory [%s] is not a valid directory.", from)
 	}
 	for i := range skip {
 		if s, err := filepath.EvalSymlinks(skip[i]); err == nil {
@@ -61,12 +62,18 @@ func copyTree(from, to string, skip ...string) error {
 		case !d.Type().IsRegular():
 			return nil // sockets, pipes and devices are nobody's code
 		}
+		if info, err := d.Info(); err != nil {
+			return err
+		} else if info.Size() >= tooMuch {
+			huge = append(huge, filepath.ToSlash(rel))
+			return os.WriteFile(dest, nil, 0o600)
+		}
 		return copyFile(p, dest)
 	})
 	if _, ok := errors.AsType[*fault.Error](err); err != nil && !ok {
 		err = fault.Errorf(fault.Invalid, "cannot copy %s to build it: %w", from, err)
 	}
-	return err
+	return huge, err
 }
 
 // leftover tells the folders of earlier builds at the top of a project.
