@@ -39,7 +39,13 @@ func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, err
 		for _, w := range r.Warnings {
 			o.Say("warning: %s", w)
 		}
-		for _, a := range r.Archives {
+		if r.Lock != nil {
+			o.Say("Versions as in %s: %d packages.", r.Lock.File, r.Lock.Packages)
+		}
+		for i, a := range r.Archives {
+			if i == 0 && r.Lock != nil { // holds nothing of the user's
+				continue
+			}
 			o.Say("Packaged %s: %s (%s), %d files.", o.Path, a.Name, r.Kind, len(a.Files))
 		}
 	}

@@ -48,6 +48,7 @@ type Result struct {
 	Kind     Kind
 	Archives []Archive
 	Skipped  []Skipped // of the package's folder, where the archive is made here
+	Lock     *Locked   // a lock file that was honoured; nil for none
 	Warnings []string
 }
 
@@ -123,6 +124,9 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	}
 	if !exists(filepath.Join(p.dir, "__init__.py")) && p.name != "" && !r.has(p.name+"/", false) {
 		return Result{}, notAPackage(o, p.dir)
+	}
+	if err := r.lock(ctx, o, p.root); err != nil {
+		return Result{}, err
 	}
 	r.look()
 	return r, nil

@@ -21,6 +21,7 @@ type project struct {
 		Backend  string   `toml:"build-backend"`
 	} `toml:"build-system"`
 	Project *struct {
+		Name         string   `toml:"name"`
 		Dependencies []string `toml:"dependencies"`
 		Dynamic      []string `toml:"dynamic"`
 	} `toml:"project"`
