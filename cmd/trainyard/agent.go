@@ -37,16 +37,22 @@ func runAgent(ctx context.Context, args []string) error {
 	return agent.Run(ctx, dir, agent.Options{
 		DataDir: data, Binary: binary, Environ: os.Environ(), Log: log,
 		Environments: func(settings map[string]string, dataDir string) (agent.Environments, error) {
-			cache, err := pyenv.Open(filepath.Join(dataDir, "environments"), environments(ofAgent(settings, dataDir), os.Environ(), log))
-			return prepared{cache}, err
+			o, w := environments(ofAgent(settings, dataDir), os.Environ(), log), &wheelhouse{}
+			o.Folders = w.bring
+			cache, err := pyenv.Open(filepath.Join(dataDir, "environments"), o)
+			return prepared{cache, w}, err
 		},
 	})
 }
 
 // prepared is the cache of environments as the agent asks for it.
-type prepared struct{ *pyenv.Cache }
+type prepared struct {
+	*pyenv.Cache
+	wheels *wheelhouse
+}
 
 func (p prepared) Prepare(ctx context.Context, r agent.EnvRequest, log func(string)) (agent.Env, error) {
+	p.wheels.endpoint = r.Server
 	req := pyenv.Request{Runtime: r.Runtime, Python: r.Python}
 	for _, f := range r.Packages {
 		req.Packages = append(req.Packages, pyenv.File(f))

@@ -15,7 +15,7 @@ import (
 // the user's cache where a build needs isolation.
 func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, error) {
 	r, err := pack.Build(ctx, pack.Options{
-		Path: o.Path, OutDir: o.Into, Environ: o.Env,
+		Path: o.Path, Module: o.Module, OutDir: o.Into, Environ: o.Env,
 		UV: func(ctx context.Context) (string, error) {
 			s, err := config.Load(config.Input{Environ: o.Env})
 			if err != nil {
@@ -39,7 +39,13 @@ func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, err
 		for _, w := range r.Warnings {
 			o.Say("warning: %s", w)
 		}
-		for _, a := range r.Archives {
+		if r.Lock != nil {
+			o.Say("Versions as in %s: %d packages.", r.Lock.File, r.Lock.Packages)
+		}
+		for i, a := range r.Archives {
+			if i == 0 && r.Lock != nil { // holds nothing of the user's
+				continue
+			}
 			o.Say("Packaged %s: %s (%s), %d files.", o.Path, a.Name, r.Kind, len(a.Files))
 		}
 	}

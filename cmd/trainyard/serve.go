@@ -81,7 +81,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		return err
 	}
 	defer closeBuckets()
-	pythons, err := pyenv.Open(filepath.Join(dir, "environments"), environments(s, os.Environ(), log))
+	installs, wheels := environments(s, os.Environ(), log), &wheelhouse{token: s.Token.Reveal()}
+	installs.Folders = wheels.bring
+	pythons, err := pyenv.Open(filepath.Join(dir, "environments"), installs)
 	if err != nil {
 		return err
 	}
@@ -133,6 +135,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	}
 	defer listener.Close()
 	endpoint := "http://" + listener.Addr().String()
+	wheels.endpoint = endpoint
 	if listener, err = overTLS(dir, s.Project, listener); err != nil {
 		return err
 	}

@@ -64,6 +64,7 @@ type yard struct {
 	out  *lockedBuffer
 	done chan error
 
+	environ   []string // of the server, beside the usual
 	gcloudEnv []string // beside the usual
 }
 
@@ -113,7 +114,7 @@ func (y *yard) start() {
 
 func (y *yard) tryStart() error {
 	y.cmd = exec.Command(binary, append([]string{"serve", "--listen", y.addr, "--data-dir", y.dir}, y.args...)...)
-	y.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+y.dir+"-config")
+	y.cmd.Env = append(append(os.Environ(), "XDG_CONFIG_HOME="+y.dir+"-config"), y.environ...)
 	y.cmd.Stderr = y.out
 	stdout, err := y.cmd.StdoutPipe()
 	if err != nil {

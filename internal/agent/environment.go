@@ -18,6 +18,7 @@ type Environments interface {
 
 // EnvRequest is what a program needs.
 type EnvRequest struct {
+	Server   string // where the server is reached, as this job
 	Runtime  string // runtime version as asked; may be empty
 	Python   string // Python version as asked; may be empty
 	Packages []File // in the order they are installed

@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"internal/pack":                  {"internal/ignore", "internal/fault"},
 	"internal/check":                 {"internal/pack", "internal/fault"},
 	"internal/scaffold":              {"internal/fault"},
+	"internal/source":                {"internal/fault"},
 	"internal/stage":                 {"internal/fault"},
 	"internal/runtimes":              {"internal/fault"},
 	"internal/pyenv":                 {"internal/runtimes", "internal/fault"},
@@ -64,7 +65,7 @@ var arrows = map[string][]string{
 	"internal/server/yardapi":        {"internal/server", "internal/logs", "internal/job", "internal/fault"},
 	"internal/inplace":               {"internal/fault"},
 	"internal/client":                {"internal/job", "internal/logs", "internal/fault"},
-	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/config", "internal/inplace", "internal/job", "internal/mlv1", "internal/pack", "internal/runtimes", "internal/scaffold", "internal/stage", "internal/logs", "internal/signurl", "internal/fault"},
+	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/config", "internal/inplace", "internal/job", "internal/mlv1", "internal/pack", "internal/runtimes", "internal/scaffold", "internal/source", "internal/stage", "internal/logs", "internal/signurl", "internal/fault"},
 	"internal/cli/format":            {"internal/fault"},
 	"internal/cli/filter":            {"internal/cli/format", "internal/fault"},
 }

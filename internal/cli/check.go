@@ -42,7 +42,7 @@ exit status is 1 where the program could not begin.`,
 
 // packageFlags are the flags that say what to package, and for what.
 func (o *submitOptions) packageFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script or a notebook")
+	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script, a notebook, git+URL@REF#subdirectory=DIR or an archive of sources, here or in gs://")
 	f.Var(&o.packages, "packages", "archives that are installed too, local or gs://")
 	f.Var(&o.module, "module-name", "module to run, as in trainer.task")
 	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11; see: trainyard runtimes list")
@@ -171,7 +171,7 @@ func (o *submitOptions) codeOptions(p *packages, in mlv1.Doc) check.Options {
 		Version: versionOf(in.Text("pythonVersion")), RuntimeUnknown: in.Text("runtimeVersion") != "",
 	}
 	if o.packagePath != "" {
-		if abs, err := filepath.Abs(o.packagePath); err == nil {
+		if abs, err := filepath.Abs(p.sources); err == nil {
 			c.Folders = append(c.Folders, filepath.Dir(abs))
 		}
 	}

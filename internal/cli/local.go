@@ -9,6 +9,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/inplace"
+	"github.com/trainyard/trainyard/internal/source"
 )
 
 // localOptions is what a local train command line says. What it has in common
@@ -86,6 +87,9 @@ func (o *localOptions) check(cmd *cobra.Command) error {
 		return usagef("argument --in-place: At most one of --in-place | --like-cloud can be specified.")
 	case !o.module.given && o.inPlace:
 		return usagef("argument --module-name: Must be specified.").withHint("%s --module-name trainer.task", cmd.CommandPath())
+	}
+	if o.inPlace && source.Is(o.packagePath) {
+		return usagef("argument --in-place: runs files as they lie in a folder, not %s", source.Shown(o.packagePath)).withHint("leave --in-place out")
 	}
 	if o.inPlace {
 		for _, name := range []string{"packages", "runtime-version", "python-version", "no-check"} {

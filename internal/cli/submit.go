@@ -79,7 +79,7 @@ func (o *submitOptions) flags(f *pflag.FlagSet) {
 	o.scaleTier.kind, o.jobDir.kind = "TIER", "gs://BUCKET/PATH"
 	staging := &textValue{check: stagingBucket, kind: "gs://BUCKET"}
 
-	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script or a notebook; packed and uploaded")
+	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script, a notebook, git+URL@REF#subdirectory=DIR or an archive of sources, here or in gs://; packed and uploaded")
 	f.Var(&o.packages, "packages", "archives to install, local or gs://, in this order")
 	f.Var(&o.module, "module-name", "module to run, as in trainer.task")
 	f.StringVar(&o.config, "config", "", "YAML or JSON file with a job; flags win over it. It may also say packagePath, packages, stagingBucket and userArgs")

@@ -20,7 +20,9 @@ type packages struct {
 	given   bool     // some package flag was given
 	staging string   // gs://BUCKET; empty to use the job dir's
 	jobDir  string
-	temp    string // folder of what was built
+	temp    string // folder of what was fetched and built
+	sources string // what is packaged: --package-path, or where that was fetched to
+	commit  string // of it, where it was fetched with git
 	skipped []pack.Skipped
 
 	group *stage.Group // of local

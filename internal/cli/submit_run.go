@@ -47,6 +47,7 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 	if err := o.build(ctx, p, doc.Sub("trainingInput")); err != nil {
 		return interrupted(ctx, err, "Interrupted while packaging.")
 	}
+	p.record(doc)
 	if p.group, err = stage.Read(p.local); err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (o *submitOptions) document(s config.Settings) (mlv1.Doc, error) {
 // Paths in it are relative to it.
 func (o *submitOptions) takeFile(f mlv1.File) error {
 	beside := func(path string) string {
-		if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "gs://") {
+		if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "gs://") || strings.HasPrefix(path, "git+") {
 			return path
 		}
 		return filepath.Join(filepath.Dir(o.config), path)

@@ -5,9 +5,10 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
-	"strings"
+	"path/filepath"
 
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/config"
@@ -136,15 +137,19 @@ func (o *submitOptions) build(ctx context.Context, p *packages, in mlv1.Doc) err
 	if o.Programs.Package == nil {
 		return fault.Errorf(fault.Invalid, "this program was built without packaging").WithHint("build the archive yourself and name it with --packages")
 	}
-	if rest, ok := strings.CutPrefix(o.packagePath, "gs:"); ok {
-		return fault.Errorf(fault.Invalid, "--package-path is a folder on this machine, not %s", o.packagePath).WithHint("name an archive in storage with --packages gs://%s", strings.TrimLeft(rest, "/"))
-	}
 	temp, err := os.MkdirTemp("", "trainyard-")
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
 	}
 	p.temp = temp
-	return o.buildInto(ctx, temp, p, in)
+	into := filepath.Join(temp, "archives")
+	if err := os.Mkdir(into, 0o700); err != nil {
+		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
+	}
+	if err := o.fetch(ctx, p); err != nil {
+		return err
+	}
+	return o.renamed(p, o.buildInto(ctx, into, p, in))
 }
 
 func (o *submitOptions) buildInto(ctx context.Context, dir string, p *packages, in mlv1.Doc) error {
@@ -153,10 +158,10 @@ func (o *submitOptions) buildInto(ctx context.Context, dir string, p *packages, 
 		return err
 	}
 	master, _ := in["masterConfig"].(mlv1.Doc)
-	po := PackageOptions{Path: o.packagePath, Module: in.Text("pythonModule"), Elsewhere: len(o.packages) > 0, Into: dir, Env: o.Env}
+	po := PackageOptions{Path: p.sources, Module: in.Text("pythonModule"), Elsewhere: len(o.packages) > 0, Into: dir, Env: o.Env}
 	po.NoRun = po.Module == "" && master.Text("imageUri") != ""
 	if !s.Quiet {
-		po.Say = o.Say
+		po.Say = func(format string, args ...any) { o.Say("%s", o.named(p, fmt.Sprintf(format, args...))) }
 	}
 	built, err := o.Programs.Package(ctx, po)
 	if err != nil {

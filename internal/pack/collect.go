@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/ignore"
@@ -56,6 +57,9 @@ func (c *collection) collect(pkg, name string) error {
 				c.skip(r, folder, v)
 				continue
 			}
+			if !utf8.ValidString(e.Name()) {
+				return fault.Errorf(fault.Invalid, "the name of %q is not text in UTF-8, which archives of Python packages need", filepath.Join(dir, e.Name())).WithHint("rename it, or leave it out with a .trainyardignore")
+			}
 			if e.Type()&fs.ModeSymlink != 0 {
 				to, err := filepath.EvalSymlinks(p)
 				if err != nil {
@@ -88,6 +92,8 @@ func (c *collection) collect(pkg, name string) error {
 				if err != nil {
 					return err
 				}
+			case info.Mode().IsRegular() && info.Size() >= tooMuch:
+				return tooLarge(p)
 			case info.Mode().IsRegular():
 				c.files = append(c.files, source{r, p, info.Size(), info.Mode()&0o100 != 0})
 			default:
@@ -105,6 +111,19 @@ func (c *collection) collect(pkg, name string) error {
 	}
 	slices.SortFunc(c.files, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	return nil
+}
+
+// tooMuch is the size from which on a file is no part of a program: what is
+// uploaded, fetched and unpacked for every run must be smaller.
+const tooMuch = 2 << 30
+
+func tooLarge(path string) error {
+	size := int64(0)
+	if info, err := os.Stat(path); err == nil {
+		size = info.Size()
+	}
+	return fault.Errorf(fault.Invalid, "%s has %.1f GiB, and a package takes files of less than %d GiB", path, float64(size)/(1<<30), tooMuch>>30).
+		WithHint("copy it to gs:// once, with: trainyard storage cp %s gs://BUCKET/, and give the program its address; or leave it out", path)
 }
 
 func (c *collection) skip(name string, folder bool, v ignore.Verdict) {

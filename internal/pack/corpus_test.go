@@ -1,23 +1,55 @@
 package pack_test
 
 import (
+	"context"
+	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/pack"
+	"github.com/trainyard/trainyard/internal/pyenv"
 )
+
+var update = flag.Bool("update", false, "write what comes of the corpus into it")
+
+var uvOnce = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(os.TempDir(), "trainyard-test-uv") // kept for the next run: it is fetched
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	c, err := pyenv.Open(dir, pyenv.Options{Environ: os.Environ(), Index: pyenv.IndexFrom(os.Environ(), home), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return "", err
+	}
+	return c.UV(context.Background())
+})
+
+func uv(context.Context) (string, error) { return uvOnce() }
+
+func try(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestCorpus packs small projects as people have them: their files, and in
 // "want" what comes of it: the files of the archive, what is left out and why,
 // the entry module, warnings, or the error and its hint. TOP stands for the
-// project's folder.
+// project's folder. The lines above the files say what is packed (path,
+// module), what a file cannot say (link, size, mode, raw), and what it needs.
 func TestCorpus(t *testing.T) {
 	cases, err := filepath.Glob("testdata/corpus/*.txtar")
 	if err != nil || len(cases) < 25 {
@@ -33,21 +65,37 @@ func TestCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			what, want := "trainer", ""
+			o, want := pack.Options{Path: "trainer"}, ""
+			var after []func()
 			for line := range strings.Lines(string(a.Comment)) {
-				switch key, value, _ := strings.Cut(strings.TrimSpace(line), ": "); key {
+				key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+				name, value2, _ := strings.Cut(value, " ")
+				file := filepath.Join(top, name)
+				switch key {
 				case "path":
-					what = value
+					o.Path = value
+				case "module":
+					o.Module = value
 				case "link":
-					from, to, _ := strings.Cut(value, " -> ")
-					if err := os.MkdirAll(filepath.Dir(filepath.Join(top, from)), 0o755); err != nil {
-						t.Fatal(err)
-					}
-					if err := os.Symlink(to, filepath.Join(top, from)); err != nil {
-						t.Fatal(err)
-					}
+					to, _ := strings.CutPrefix(value2, "-> ")
+					after = append(after, func() { try(t, os.Symlink(to, file)) })
+				case "size": // of a sparse file
+					n, err := strconv.ParseInt(value2, 0, 64)
+					try(t, err)
+					after = append(after, func() { try(t, os.WriteFile(file, nil, 0o644)); try(t, os.Truncate(file, n)) })
+				case "raw": // a name that is not text
+					raw, err := strconv.Unquote(`"` + name + `"`)
+					try(t, err)
+					after = append(after, func() { try(t, os.WriteFile(filepath.Join(top, raw), nil, 0o644)) })
 				case "needs":
-					if exec.Command("python3", "-c", "import "+value).Run() != nil {
+					switch {
+					case value == "uv":
+						o.UV = uv
+					case value == "git":
+						if _, err := exec.LookPath("git"); err != nil {
+							t.Skip("SKIPPED: no git on PATH")
+						}
+					case exec.Command("python3", "-c", "import "+value).Run() != nil:
 						t.Skipf("SKIPPED: python3 has no %s", value)
 					}
 				}
@@ -58,22 +106,39 @@ func TestCorpus(t *testing.T) {
 					continue
 				}
 				p := filepath.Join(top, f.Name)
-				if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(p, f.Data, 0o644); err != nil {
-					t.Fatal(err)
-				}
+				try(t, os.MkdirAll(filepath.Dir(p), 0o755))
+				try(t, os.WriteFile(p, f.Data, 0o644))
 			}
-			got := strings.ReplaceAll(outcome(t, filepath.Join(top, what)), top, "TOP")
-			if got != want {
+			for _, fn := range after {
+				fn()
+			}
+			o.Path = strings.ReplaceAll(o.Path, "TOP", top)
+			if !strings.Contains(o.Path, ":") && !filepath.IsAbs(o.Path) {
+				o.Path = filepath.Join(top, o.Path)
+			}
+			got := strings.ReplaceAll(outcome(t, o), top, "TOP")
+			if *update && !matches(got, want) {
+				for i := range a.Files {
+					if a.Files[i].Name == "want" {
+						a.Files[i].Data = []byte(got)
+					}
+				}
+				try(t, os.WriteFile(path, txtar.Format(a), 0o644))
+				return
+			}
+			if !matches(got, want) {
 				t.Errorf("came out as\n%s\nwant\n%s", got, want)
 			}
 		})
 	}
 }
 
-func outcome(t *testing.T, path string) string {
+// matches compares texts; [...] stands for what a tool says there.
+func matches(got, want string) bool {
+	return regexp.MustCompile(`(?s)\A` + strings.ReplaceAll(regexp.QuoteMeta(want), `\[\.\.\.\]`, `.*`) + `\z`).MatchString(got)
+}
+
+func outcome(t *testing.T, o pack.Options) string {
 	t.Helper()
 	var b strings.Builder
 	failed := func(err error) string {
@@ -83,7 +148,7 @@ func outcome(t *testing.T, path string) string {
 		}
 		return b.String()
 	}
-	r, err := build(t, pack.Options{Path: path})
+	r, err := build(t, o)
 	if err != nil {
 		return failed(err)
 	}
@@ -100,7 +165,14 @@ func outcome(t *testing.T, path string) string {
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
-	m, err := pack.Entry(archives, path)
+	if o.Module != "" {
+		if err := pack.CheckModule(archives, o.Module); err != nil {
+			return failed(err)
+		}
+		fmt.Fprintf(&b, "runs %s\n", o.Module)
+		return b.String()
+	}
+	m, err := pack.Entry(archives, o.Path)
 	if err != nil {
 		return failed(err)
 	}

@@ -11,22 +11,26 @@ import (
 
 // generate makes the archive of a package that has no setup.py: as the
 // original's would be called, but with all sub-packages and data files.
-func generate(r *Result, pkg, outDir string) error {
-	name := filepath.Base(pkg)
+func (r *Result) generate(o Options, p place) error {
 	c := collection{}
-	if err := c.collect(pkg, name); err != nil {
+	if err := c.collect(p.dir, p.name); err != nil {
 		return err
 	}
 	r.Skipped = c.skipped
-	requires, err := r.requirements(filepath.Join(filepath.Dir(pkg), "requirements.txt"))
+	requires, err := r.requirements(p.root)
 	if err != nil {
 		return err
 	}
 	l := newLayout(c.files)
 	for _, dir := range l.bare {
-		r.warn("%s has no __init__.py; it is packed as a namespace package", filepath.Join(filepath.Dir(pkg), filepath.FromSlash(dir)))
+		r.warn("%s has no __init__.py; it is packed as a namespace package", filepath.Join(p.root, filepath.FromSlash(dir)))
 	}
-	project := projectName(name)
+	for _, file := range []string{"setup.py", "pyproject.toml"} {
+		if exists(filepath.Join(p.dir, file)) {
+			r.warn("%s is packed but does not build anything: it belongs beside the package, in %s", filepath.Join(p.dir, file), p.root)
+		}
+	}
+	project := projectName(strings.ReplaceAll(p.name, "/", "."))
 	base := project + "-0.0.0"
 	entries := []entry{
 		{name: base + "/PKG-INFO", data: []byte(pkgInfo(project, requires))},
@@ -35,7 +39,10 @@ func generate(r *Result, pkg, outDir string) error {
 	for _, f := range c.files {
 		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
 	}
-	return writeArchive(filepath.Join(outDir, base+".tar.gz"), entries)
+	if err := writeArchive(filepath.Join(o.OutDir, base+".tar.gz"), entries); err != nil {
+		return err
+	}
+	return r.describe(o, p.dir)
 }
 
 // notInProjectName is what a Python package may be called and a project may
@@ -61,10 +68,11 @@ type layout struct {
 
 func newLayout(files []source) layout {
 	l := layout{data: map[string][]string{}}
-	withInit := map[string]bool{}
+	withInit, packages := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
 		if dir := path.Dir(f.name); path.Ext(f.name) == ".py" {
-			if !slices.Contains(l.dirs, dir) {
+			if !packages[dir] {
+				packages[dir] = true
 				l.dirs = append(l.dirs, dir)
 			}
 			if path.Base(f.name) == "__init__.py" {
@@ -78,7 +86,7 @@ func newLayout(files []source) layout {
 		}
 		// Data belong to the nearest package above them.
 		dir := path.Dir(f.name)
-		for !slices.Contains(l.dirs, dir) {
+		for !packages[dir] {
 			dir = path.Dir(dir)
 		}
 		l.data[dir] = append(l.data[dir], strings.TrimPrefix(f.name, dir+"/"))

@@ -3,7 +3,6 @@ package pack
 import (
 	"path"
 	"regexp"
-	"strings"
 )
 
 // large is from where on a file in an archive is worth a word.
@@ -22,9 +21,9 @@ func (r *Result) look() {
 			base := path.Base(f.Path)
 			switch {
 			case secrets.MatchString(base) && !public.MatchString(base):
-				r.warn("%s in %s looks like a secret; leave it out with a .trainyardignore", inside(f.Path), a.Name)
+				r.warn("%s in %s looks like a secret; leave it out with a .trainyardignore", a.inside(f.Path), a.Name)
 			case f.Size > large:
-				r.warn("%s in %s has %d MiB; data of that size is better copied to gs:// once, and its address given as an argument", inside(f.Path), a.Name, f.Size>>20)
+				r.warn("%s in %s has %d MiB; data of that size is better copied to gs:// once, and its address given as an argument", a.inside(f.Path), a.Name, f.Size>>20)
 			}
 		}
 	}
@@ -40,13 +39,4 @@ func (r *Result) look() {
 	case n > 1:
 		r.warn("%d files and folders are left out, such as %s; trainyard package --list shows them all, and lines with ! in a .trainyardignore take them back", n, asked[0])
 	}
-}
-
-// inside is a member's name without the archive's top folder.
-func inside(name string) string {
-	_, rest, ok := strings.Cut(name, "/")
-	if !ok {
-		return name
-	}
-	return rest
 }

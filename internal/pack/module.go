@@ -68,6 +68,9 @@ func Entry(archives []string, packagePath string) (string, error) {
 	case slices.Contains(all, name+".__main__"):
 		return name, nil
 	}
+	if m := obvious(all); m != "" {
+		return m, nil
+	}
 	var own []string
 	for _, m := range all {
 		if strings.HasPrefix(m, name+".") && !strings.HasSuffix(m, ".__init__") {
@@ -80,6 +83,29 @@ func Entry(archives []string, packagePath string) (string, error) {
 	}
 	slices.Sort(own)
 	return "", e.WithHint("name one with --module-name: %s", strings.Join(own[:min(len(own), 5)], ", "))
+}
+
+// obvious is the one module of a project that is called as what is run is;
+// empty where there are several.
+func obvious(all []string) string {
+	for _, suffix := range []string{".task", ".__main__"} {
+		var found []string
+		for _, m := range all {
+			if strings.HasSuffix(m, suffix) && !strings.HasPrefix(m, "test") {
+				found = append(found, strings.TrimSuffix(m, ".__main__"))
+			}
+		}
+		if slices.Contains(found, "trainer.task") {
+			return "trainer.task"
+		}
+		if len(found) > 0 {
+			if len(found) == 1 {
+				return found[0]
+			}
+			return ""
+		}
+	}
+	return ""
 }
 
 // CheckModule says whether one of the archives has the module that a job will

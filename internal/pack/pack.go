@@ -13,7 +13,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -22,7 +21,8 @@ import (
 
 // Options say what to package and with what.
 type Options struct {
-	Path    string   // the folder with __init__.py, a script, or a notebook
+	Path    string   // the folder of a package or a project, a script, or a notebook
+	Module  string   // that will be run, where it is known: its name says where imports begin
 	OutDir  string   // exists; gets the archives
 	Python  string   // for setup.py; empty for python3, else python, on PATH
 	Environ []string // of the user: PATH is looked up in it, and setup.py runs with it
@@ -48,6 +48,7 @@ type Result struct {
 	Kind     Kind
 	Archives []Archive
 	Skipped  []Skipped // of the package's folder, where the archive is made here
+	Lock     *Locked   // a lock file that was honoured; nil for none
 	Warnings []string
 }
 
@@ -69,6 +70,18 @@ type Archive struct {
 	Size   int64
 	SHA256 string
 	Files  []File
+}
+
+// inside is a member's name without the top folder of an sdist.
+func (a Archive) inside(member string) string {
+	if strings.HasSuffix(a.Name, ".whl") {
+		return member
+	}
+	_, rest, ok := strings.Cut(member, "/")
+	if !ok {
+		return member
+	}
+	return rest
 }
 
 // File is a file in an archive.
@@ -96,36 +109,47 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	if exists(path) {
 		return single(path, o)
 	}
-	if _, err := os.Stat(filepath.Join(path, "__init__.py")); err != nil {
-		e := fault.Errorf(fault.Invalid, "[%s] is not a valid Python package because it does not contain an `__init__.py` file. Please create one and try again. Also, please ensure that --package-path refers to a local directory.", path)
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return Result{}, e.WithHint("touch %s", filepath.Join(o.Path, "__init__.py"))
-		}
-		return Result{}, e.WithHint("there is no folder %s", path)
+	p, err := locate(o, path)
+	if err != nil {
+		return Result{}, err
 	}
-	var r Result
-	switch {
-	case exists(filepath.Join(root, "setup.py")):
-		r.Kind = SetupPy
-		err = sdist(ctx, o, root, r.Kind)
-	case isProject(filepath.Join(root, "pyproject.toml")):
-		r.Kind = Pyproject
-		err = sdist(ctx, o, root, r.Kind)
-	default:
-		r.Kind = Generated
-		err = generate(&r, path, o.OutDir)
+	r := Result{Kind: p.kind}
+	if p.kind == Generated {
+		err = r.generate(o, p)
+	} else {
+		err = r.build(ctx, o, p.root)
 	}
 	if err != nil {
 		return Result{}, err
 	}
-	return r.describe(o, filepath.Join(root, string(r.Kind)))
+	if !exists(filepath.Join(p.dir, "__init__.py")) && p.name != "" && !r.has(p.name+"/", false) {
+		return Result{}, notAPackage(o, p.dir)
+	}
+	if err := r.lock(ctx, o, p.root); err != nil {
+		return Result{}, err
+	}
+	r.look()
+	return r, nil
+}
+
+// has reports whether the archives have a file, or something below a folder.
+func (r *Result) has(name string, file bool) bool {
+	for _, a := range r.Archives {
+		for _, f := range a.Files {
+			member := a.inside(f.Path)
+			if src := strings.TrimPrefix(member, "src/"); file && (member == name || src == name) || !file && (strings.HasPrefix(member, name) || strings.HasPrefix(src, name)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // describe tells what lies in the folder that the archives were made in.
-func (r Result) describe(o Options, maker string) (Result, error) {
+func (r *Result) describe(o Options, maker string) error {
 	entries, err := os.ReadDir(o.OutDir)
 	if err != nil {
-		return Result{}, fault.Errorf(fault.Internal, "read %s: %w", o.OutDir, err)
+		return fault.Errorf(fault.Internal, "read %s: %w", o.OutDir, err)
 	}
 	for _, e := range entries {
 		if e.IsDir() {
@@ -133,30 +157,20 @@ func (r Result) describe(o Options, maker string) (Result, error) {
 		}
 		a, err := describe(filepath.Join(o.OutDir, e.Name()))
 		if err != nil {
-			return Result{}, err
+			return err
 		}
 		r.Archives = append(r.Archives, a)
 	}
 	if len(r.Archives) == 0 {
-		return Result{}, fault.Errorf(fault.Invalid, "%s ran without an error but made no archive", maker).
+		return fault.Errorf(fault.Invalid, "%s ran without an error but made no archive", maker).
 			WithHint("does it call setup()? try: python setup.py sdist; then name the archive in dist/ with --packages")
 	}
-	r.look()
-	return r, nil
+	return nil
 }
 
 func exists(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
-}
-
-var projectTable = regexp.MustCompile(`(?m)^\s*\[\s*(build-system|project)\s*\]`)
-
-// isProject tells a pyproject.toml that describes a package from one that only
-// configures tools.
-func isProject(path string) bool {
-	b, err := os.ReadFile(path)
-	return err == nil && projectTable.Match(b)
 }
 
 func describe(path string) (Archive, error) {

@@ -1,8 +1,6 @@
 package pack
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,24 +9,42 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
-// requirements reads a requirements.txt that lies beside what is packed here:
-// what it asks for becomes the archive's own requirements. What an archive
-// cannot carry, such as the address of an index, is said.
-func (r *Result) requirements(path string) ([]string, error) {
-	return r.readRequirements(path, map[string]bool{})
+// requirements are what a folder says that its programs require, in a
+// requirements.txt or in a pyproject.toml that no build backend reads: it
+// becomes the archive's own requirements. What an archive cannot carry, such as
+// the address of an index, is said.
+func (r *Result) requirements(dir string) ([]string, error) {
+	if path := filepath.Join(dir, "requirements.txt"); exists(path) {
+		return r.readRequirements(path, map[string]bool{})
+	}
+	p, err := readProject(dir)
+	if err != nil || p == nil || p.Build != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "pyproject.toml")
+	if p.Project == nil {
+		if p.Tool.Poetry != nil {
+			r.warn("%s has [tool.poetry] but no [build-system], so nothing in it was read; poetry writes one: requires = [\"poetry-core\"], build-backend = \"poetry.core.masonry.api\"", path)
+		}
+		return nil, nil
+	}
+	for _, d := range p.Project.Dependencies {
+		if !requirement.MatchString(d) {
+			return nil, fault.Errorf(fault.Invalid, "%s: its dependencies have %q, which is no requirement", path, d)
+		}
+	}
+	return p.Project.Dependencies, nil
 }
 
 var (
-	comment     = regexp.MustCompile(`(^|\s)#.*$`)
-	hashes      = regexp.MustCompile(`\s+--hash[= ]\S+`)
-	requirement = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([<>=!~;(@ ].*)?$`)
+	comment         = regexp.MustCompile(`(^|\s)#.*$`)
+	hashes          = regexp.MustCompile(`\s+--hash[= ]\S+`)
+	requirementName = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
+	requirement     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([<>=!~;(@ ].*)?$`)
 )
 
 func (r *Result) readRequirements(path string, seen map[string]bool) (list []string, err error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && len(seen) == 0 {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fault.Errorf(fault.Invalid, "cannot read %s: %w", path, err)
 	}

@@ -45,7 +45,7 @@ func single(path string, o Options) (Result, error) {
 		return r, err
 	}
 	if !inline {
-		if requires, err = r.requirements(filepath.Join(dir, "requirements.txt")); err != nil {
+		if requires, err = r.requirements(dir); err != nil {
 			return r, err
 		}
 	}
@@ -68,7 +68,11 @@ func single(path string, o Options) (Result, error) {
 	if err := writeArchive(filepath.Join(o.OutDir, name+".tar.gz"), entries); err != nil {
 		return r, err
 	}
-	return r.describe(o, path)
+	if err := r.describe(o, path); err != nil {
+		return r, err
+	}
+	r.look()
+	return r, nil
 }
 
 var (

@@ -19,8 +19,12 @@ import (
 // builds, which say much and rarely anything, only when they fail. A failure is
 // an *InstallError of the step.
 func (c *Cache) command(ctx context.Context, l *lock, step string, log func(string), args ...string) error {
+	env, err := c.withFolders(ctx, c.environ())
+	if err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = c.environ()
+	cmd.Env = env
 	cmd.Dir = c.dir
 	cmd.WaitDelay = 2 * time.Second
 	l.share(cmd)
@@ -32,7 +36,7 @@ func (c *Cache) command(ctx context.Context, l *lock, step string, log func(stri
 	if out.log != nil {
 		log("Running command: " + c.redact(strings.Join(args, " ")))
 	}
-	err := cmd.Run()
+	err = cmd.Run()
 	out.flush()
 	if err == nil {
 		return nil

@@ -33,6 +33,10 @@ const maxFile = 200 << 20
 // fetch writes a project's file to w, from the first folder or index that has it.
 func (c *Cache) fetch(ctx context.Context, project, name string, w io.Writer) error {
 	for _, d := range c.o.Index.FindLinks {
+		d, err := c.local(ctx, d)
+		if err != nil {
+			return err
+		}
 		if f, err := os.Open(filepath.Join(d, name)); err == nil {
 			_, err = io.Copy(w, f)
 			return errors.Join(err, f.Close())

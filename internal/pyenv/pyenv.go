@@ -47,7 +47,8 @@ type Options struct {
 	Pythons   []string // interpreters, or folders of them, that come before all found
 	Environ   []string // of the installers, and for finding interpreters: PATH, HOME and so on
 	Runtimes  runtimes.Catalogue
-	Fetch     bool // a Python that is asked for and not there is fetched
+	Folders   Folders // gives packages in buckets; may be nil
+	Fetch     bool    // a Python that is asked for and not there is fetched
 	Log       *slog.Logger
 }
 
@@ -57,8 +58,9 @@ type Cache struct {
 	o   Options
 	log *slog.Logger
 
-	sweep sync.Once
-	mu    sync.Mutex // held while a uv is looked for
+	houses wheelhouses
+	sweep  sync.Once
+	mu     sync.Mutex // held while a uv is looked for
 }
 
 // Open opens the cache in dir, which is made when it is missing.
