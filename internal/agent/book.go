@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,8 @@ type book struct {
 	printed logs.Traceback // guarded by mu; of standard error
 	logged  logs.Traceback // guarded by mu; of records
 	trace   string         // guarded by mu; the one that came last
+	after   int            // guarded by mu; lines since then
+	died    int            // guarded by mu; the process that its exception ended; 0 for none
 }
 
 func openBook(t *Task) (*book, error) {
@@ -102,17 +105,29 @@ func (b *book) record(raw []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.keep(msg)
-	if strings.Contains(msg, "Traceback (most recent call last)") {
-		b.follow(&b.logged, msg)
+	if strings.Contains(msg, "Traceback (most recent call last)") && b.follow(&b.logged, msg) {
+		b.died = uncaught(raw)
 	}
 }
 
-// follow is called with mu held.
-func (b *book) follow(t *logs.Traceback, msg string) {
-	before := t.String()
-	if t.Add(msg); t.String() != before {
-		b.trace = t.String()
+// follow is called with mu held. It reports whether a traceback ended here.
+func (b *book) follow(t *logs.Traceback, msg string) bool {
+	before := t.Ended()
+	if t.Add(msg); t.Ended() == before {
+		return false
 	}
+	b.trace, b.after, b.died = t.String(), 0, 0
+	return true
+}
+
+// uncaught is the process that the exception in a record ended, or 0: our
+// excepthook says so.
+func uncaught(raw []byte) int {
+	var r struct {
+		Uncaught int `json:"uncaught"`
+	}
+	_ = json.Unmarshal(raw, &r)
+	return r.Uncaught
 }
 
 // keep is called with mu held. It keeps the last lines without copying at
@@ -122,6 +137,7 @@ func (b *book) keep(msg string) {
 		if len(b.last) >= 4*tailLines {
 			b.last = append(b.last[:0], b.last[len(b.last)-tailLines:]...)
 		}
+		b.after++
 		b.last = append(b.last, strings.ToValidUTF8(l[:min(len(l), tailLine)], "\uFFFD"))
 	}
 }
@@ -133,11 +149,15 @@ func (b *book) tail() []string {
 	return slices.Clone(b.last[max(0, len(b.last)-tailLines):])
 }
 
-// traceback is the program's last one.
-func (b *book) traceback() string {
+// traceback is the program's last one, how many lines came after it, and
+// whether its exception ended the process.
+func (b *book) traceback(process int) (text string, after int, uncaught bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.trace
+	if b.trace == "" {
+		return "", 0, false
+	}
+	return b.trace, b.after, b.died == process
 }
 
 // end stops the flushing: nothing is appended after it.

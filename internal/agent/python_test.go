@@ -66,7 +66,7 @@ raise RuntimeError("the end")
 			if strings.Contains(got, "not shown") {
 				t.Error("a record below the level is in the log")
 			}
-			if exit.Code != 1 || !strings.HasSuffix(exit.Traceback, "RuntimeError: the end") {
+			if exit.Code != 1 || !strings.HasSuffix(exit.Traceback, "RuntimeError: the end") || !exit.Uncaught || strings.Contains(got, "uncaught") {
 				t.Errorf("the record is %+v", exit)
 			}
 			if t.Failed() {

@@ -26,6 +26,7 @@ type Traceback struct {
 	bare   bool     // it has frames but no head, as a syntax error of the main file
 	indent string   // before the head, and before every line
 	done   string
+	ended  int
 }
 
 // Add shows it a line, or several in one text.
@@ -116,7 +117,10 @@ func (t *Traceback) more(line string) {
 	}
 }
 
-func (t *Traceback) finish() { t.done = cutTraceback(t.lines) }
+func (t *Traceback) finish() { t.done, t.ended = cutTraceback(t.lines), t.ended+1 }
+
+// Ended grows whenever a traceback, or more of its message, is complete.
+func (t *Traceback) Ended() int { return t.ended }
 
 func joins(line string) bool {
 	return strings.HasPrefix(line, "During handling of the above exception") || strings.HasPrefix(line, "The above exception was the direct cause")
