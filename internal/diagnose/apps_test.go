@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/trainyard/trainyard/internal/job"
 )
 
 // elsewhere are the causes that other tests make happen.
@@ -29,6 +27,11 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 			if d.Cause != a.cause || d.Text != a.says || d.Where.String() != a.at {
 				t.Errorf("cause %q, want %q\ntext %q\nwant %q\nat   %q\nwant %q\nof %+v", d.Cause, a.cause, d.Text, a.says, d.Where, a.at, f.Replica.Exit)
 			}
+			if handled := handledLater(f); handled != nil {
+				if d := Of(*handled); d.Cause != "" || d.Where.File != "" {
+					t.Errorf("handled, and the program went on: cause %q at %s", d.Cause, d.Where)
+				}
+			}
 			if a.cause != "" && (strings.Contains(d.Text+d.Hint, "${") || strings.Contains(d.Text, "  ")) {
 				t.Errorf("text %q, hint %q", d.Text, d.Hint)
 			}
@@ -39,6 +42,19 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 			t.Errorf("no app fails by the cause %s", c.Name)
 		}
 	}
+}
+
+// handledLater is a failure whose exception the program caught and logged, to
+// go on and end for another reason; nil where no exception ended it.
+func handledLater(f Failure) *Failure {
+	if f.Replica.Exit.Traceback == "" {
+		return nil
+	}
+	e := *f.Replica.Exit
+	e.Uncaught, e.AfterTraceback = false, 3
+	e.Tail = append(slices.Clone(e.Tail), "step 100 loss 0.3", "step 200 loss 0.2", "evaluation: the model is worse than the last one")
+	f.Replica.Exit = &e
+	return &f
 }
 
 func TestTheCatalogueIsWhole(t *testing.T) {
@@ -62,5 +78,3 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 		t.Error("a wrong pattern passes")
 	}
 }
-
-var _ = job.Exit{}

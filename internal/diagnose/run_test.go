@@ -128,6 +128,11 @@ func interpreter(t *testing.T, version string) string {
 // run runs an app by an agent, and gives what it recorded.
 func (a app) run(t *testing.T) Failure {
 	t.Helper()
+	return a.runBy(t, interpreter(t, a.python))
+}
+
+func (a app) runBy(t *testing.T, python string) Failure {
+	t.Helper()
 	data, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +151,7 @@ func (a app) run(t *testing.T) Failure {
 	task := &agent.Task{
 		Job: key, Seq: 1, Attempt: 1, Name: "j1-a1", DataDir: data, MemoryLimit: a.memory,
 		Spool: filepath.Join(data, "jobs/1/logs/a1-master-0.0.log"), Packages: filepath.Join(data, "jobs/1/packages"),
-		Environments: map[string]string{"python": interpreter(t, a.python), "path": filepath.Join(root, "apps", a.name) + ":" + filepath.Join(root, "site-packages")},
+		Environments: map[string]string{"python": python, "path": filepath.Join(root, "apps", a.name) + ":" + filepath.Join(root, "site-packages")},
 		Replica:      executor.Replica{Replica: job.Replica{Role: job.Master}, Module: a.module, Args: a.args, Grace: 5 * time.Second, Env: a.env},
 	}
 	if err := agent.WriteTask(dir, task); err != nil {
