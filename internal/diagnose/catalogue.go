@@ -151,20 +151,18 @@ func (c *cause) fits(f Failure, e evidence, r *raised) (map[string]string, bool)
 	return values, true
 }
 
-// capture keeps what the last match in the text names.
+// capture keeps what the matches in the text name, of a name the last.
 func capture(re *regexp.Regexp, text string, values map[string]string) bool {
 	all := re.FindAllStringSubmatch(text, -1)
-	if all == nil {
-		return false
-	}
-	m := all[len(all)-1]
-	for i, name := range re.SubexpNames() {
-		// Alternatives capture the same under what2, what3 and so on.
-		if name = strings.TrimRight(name, "0123456789"); name != "" && m[i] != "" {
-			values[name] = strings.TrimSpace(m[i])
+	for _, m := range all {
+		for i, name := range re.SubexpNames() {
+			// Alternatives capture the same under what2, what3 and so on.
+			if name = strings.TrimRight(name, "0123456789"); name != "" && m[i] != "" {
+				values[name] = strings.TrimSpace(m[i])
+			}
 		}
 	}
-	return true
+	return all != nil
 }
 
 func textOf(r *raised) string {
