@@ -50,7 +50,7 @@ func endedBy(e job.Exit) bool {
 		return e.AfterTraceback <= around
 	default:
 		// What was only printed counts if nothing came after it.
-		return len(e.Tail) >= e.AfterTraceback && follows(final(e.Tail, e.AfterTraceback))
+		return len(e.Tail) >= e.AfterTraceback && follows(last(e.Tail, e.AfterTraceback))
 	}
 }
 
@@ -59,10 +59,10 @@ func endedBy(e job.Exit) bool {
 func ending(e job.Exit) []string {
 	lines := telling(e.Tail)
 	if e.Traceback != "" {
-		lines = telling(final(e.Tail, e.AfterTraceback)) // what was handled is no cause
+		lines = telling(last(e.Tail, e.AfterTraceback)) // what was handled is no cause
 	}
 	if e.Signal == "" {
-		lines = final(lines, 3)
+		lines = last(lines, 3)
 	}
 	return lines
 }
@@ -78,11 +78,11 @@ func (e evidence) shown() string {
 		if text == "" {
 			text = "Its last lines:"
 		}
-		return text + "\n" + strings.Join(final(tail, 10), "\n")
+		return text + "\n" + strings.Join(last(tail, 10), "\n")
 	}
 	text := strings.TrimRight(e.exit.Traceback, "\n")
 	if len(e.chains) == 0 { // it was not the end
-		text += "\nIts last lines:\n" + strings.Join(final(tail, min(10, e.exit.AfterTraceback)), "\n")
+		text += "\nIts last lines:\n" + strings.Join(last(tail, min(10, e.exit.AfterTraceback)), "\n")
 	}
 	return text
 }
@@ -107,4 +107,4 @@ func follows(lines []string) bool {
 	return !slices.ContainsFunc(telling(lines), func(l string) bool { return l[0] != ' ' && l[0] != '\t' })
 }
 
-func final(lines []string, n int) []string { return lines[max(0, len(lines)-max(0, n)):] }
+func last(lines []string, n int) []string { return lines[max(0, len(lines)-max(0, n)):] }
