@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -104,11 +105,26 @@ func (b *book) record(raw []byte) {
 	b.append("stderr", t.UTC(), sev, msg, fields) // where Python logs to
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !strings.Contains(msg, "Traceback (most recent call last)") {
+		b.keep(msg)
+		return
+	}
+	before, child, after := b.trace, b.died, b.after
 	b.keep(msg)
-	if strings.Contains(msg, "Traceback (most recent call last)") && b.follow(&b.logged, msg) {
-		b.died = uncaught(raw)
+	if !b.follow(&b.logged, msg) {
+		return
+	}
+	if b.died = uncaught(raw); child != 0 && child != b.died && after <= between && childFailed.MatchString(b.trace) {
+		b.trace = before + "\n\nThe above exception was the direct cause of the following exception:\n\n" + b.trace
 	}
 }
+
+// childFailed is the exception of a process that ran another Python which
+// failed: what that one died of is the traceback before.
+var childFailed = regexp.MustCompile(`(?m)^(?:subprocess\.CalledProcessError: Command .*python.* returned non-zero exit status|torch\.distributed\.elastic\.multiprocessing\.errors\.ChildFailedError:)`)
+
+// between is how many lines other processes may write until that is noticed.
+const between = 100
 
 // follow is called with mu held. It reports whether a traceback ended here.
 func (b *book) follow(t *logs.Traceback, msg string) bool {

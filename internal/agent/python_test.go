@@ -76,6 +76,24 @@ raise RuntimeError("the end")
 	}
 }
 
+func TestWhatAnotherPythonDiedOfIsInTheTraceback(t *testing.T) {
+	const child = "import nothing_of_nobody"
+	for source, want := range map[string]bool{
+		"import subprocess, sys\nsubprocess.check_call([sys.executable, '-c', '" + child + "'])\n":                             true,
+		"import subprocess, sys\nsubprocess.call([sys.executable, '-c', '" + child + "'])\nraise ValueError('mine')\n":         false,
+		"import subprocess, sys\nsubprocess.call([sys.executable, '-c', '" + child + "'])\nsubprocess.check_call(['false'])\n": false,
+	} {
+		exit := newTrial(t, interpreter(t), source).run()
+		if !exit.Uncaught || strings.Contains(exit.Traceback, "nothing_of_nobody'\n\nThe above exception was the direct cause") != want {
+			t.Errorf("%s\n%+v", source, exit)
+		}
+	}
+	exit := newTrial(t, interpreter(t), "import subprocess, sys\nsubprocess.call([sys.executable, '-c', '"+child+"'])\nsys.exit(1)\n").run()
+	if exit.Uncaught || exit.Traceback == "" {
+		t.Errorf("a process that the program did not die of: %+v", exit)
+	}
+}
+
 func TestTheLevelOfLoggingIsASetting(t *testing.T) {
 	tr := newTrial(t, interpreter(t), "import logging\nlogging.info('low')\nlogging.error('high')\n")
 	tr.task.Replica.Env["CLOUD_ML_LOG_LEVEL"] = "ERROR"

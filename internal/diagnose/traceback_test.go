@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -282,7 +281,7 @@ func FuzzOf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, traceback, tail, step, signal string, uncaught bool) {
 		d := Explain(failure(&job.Exit{Code: 1, Traceback: traceback, Tail: strings.Split(tail, "\n"), AfterTraceback: len(tail) % 7, Step: step, Signal: signal, Uncaught: uncaught}))
 		if !strings.HasPrefix(d, "The replica master 0 ") {
-			t.Error(fmt.Sprintf("%.100q", d))
+			t.Errorf("%.100q", d)
 		}
 	})
 }

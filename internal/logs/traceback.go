@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,6 +17,8 @@ const (
 	tracebackHead = "Traceback (most recent call last)"
 	groupHead     = "+ Exception Group " + tracebackHead
 )
+
+var rank = regexp.MustCompile(`^\[rank\d+\]: `)
 
 // Traceback keeps the last Python traceback among the lines it is shown. The
 // zero value is ready.
@@ -34,6 +37,9 @@ func (t *Traceback) Add(text string) {
 	ended, more := false, 0 // a traceback, within this text, and what came behind it
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		line = strings.TrimRight(line, "\r")
+		if strings.HasPrefix(line, "[rank") { // as torch.distributed marks what a rank dies of
+			line = rank.ReplaceAllString(line, "")
+		}
 		if len(line) > maxTraceback {
 			line = line[:runeBefore(line, maxTraceback)]
 		}
