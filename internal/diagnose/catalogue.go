@@ -30,6 +30,7 @@ type cause struct {
 
 	Exception string `yaml:"exception"` // how the exception that ended the program begins: "Type: message"
 	Frame     string `yaml:"frame"`     // where it was raised: "file in function"
+	Through   string `yaml:"through"`   // a file that it came through, such as Python's own of a version
 	Source    string `yaml:"source"`    // the source line that raised it; ${name} is what Exception captured
 	Module    string `yaml:"module"`    // "own": the captured ${missing} belongs to the job's package; "other": it does not
 	Last      string `yaml:"last"`      // one of the last lines, where no exception ended the program
@@ -39,7 +40,7 @@ type cause struct {
 	Text string `yaml:"text"` // ${name} is what was captured; <<a part>> without any is left out
 	Hint string `yaml:"hint"`
 
-	exception, frame, last, output *regexp.Regexp
+	exception, frame, through, last, output *regexp.Regexp
 }
 
 //go:embed causes.yaml
@@ -66,7 +67,7 @@ func read(text []byte) ([]cause, error) {
 			re   **regexp.Regexp
 			text string
 			form string
-		}{{&c.exception, c.Exception, `(?s)\A(?:%s)`}, {&c.frame, c.Frame, `%s\z`}, {&c.last, c.Last, `(?m)%s`}, {&c.output, c.Output, `(?m)%s`}} {
+		}{{&c.exception, c.Exception, `(?s)\A(?:%s)`}, {&c.frame, c.Frame, `%s\z`}, {&c.through, c.Through, `%s`}, {&c.last, c.Last, `(?m)%s`}, {&c.output, c.Output, `(?m)%s`}} {
 			if p.text == "" {
 				continue
 			}
@@ -118,7 +119,7 @@ func findIn(f Failure, e evidence, r *raised) (*cause, map[string]string) {
 
 func (c *cause) fits(f Failure, e evidence, r *raised) (map[string]string, bool) {
 	x := e.exit
-	if c.Lost != e.lost || c.Overtime != f.Overtime || c.Memory && !x.OutOfMem || c.Signal != "" && c.Signal != x.Signal ||
+	if c.Lost != e.lost || c.Overtime != f.Overtime || x.Requested && !c.Overtime || c.Memory && !x.OutOfMem || c.Signal != "" && c.Signal != x.Signal ||
 		c.Code != 0 && c.Code != x.Code || len(c.Step) > 0 && !slices.Contains(c.Step, x.Step) {
 		return nil, false
 	}
@@ -136,7 +137,7 @@ func (c *cause) fits(f Failure, e evidence, r *raised) (map[string]string, bool)
 	for _, m := range []struct {
 		re   *regexp.Regexp
 		text string
-	}{{c.exception, textOf(r)}, {c.frame, frameOf(r)}, {c.last, strings.Join(e.last, "\n")}, {c.output, e.output}} {
+	}{{c.exception, textOf(r)}, {c.frame, frameOf(r)}, {c.through, filesOf(r)}, {c.last, strings.Join(e.last, "\n")}, {c.output, e.output}} {
 		if m.re != nil && !capture(m.re, m.text, values) {
 			return nil, false
 		}
@@ -178,6 +179,16 @@ func frameOf(r *raised) string {
 	}
 	l := r.frames[len(r.frames)-1]
 	return l.file + " in " + l.name
+}
+
+func filesOf(r *raised) string {
+	var files []string
+	if r != nil {
+		for _, f := range r.frames {
+			files = append(files, f.file)
+		}
+	}
+	return strings.Join(files, "\n")
 }
 
 func sourceOf(r *raised) string {
