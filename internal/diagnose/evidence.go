@@ -24,14 +24,14 @@ func evidenceOf(r job.ReplicaRun) evidence {
 	}
 	e := evidence{exit: *r.Exit, lost: r.State == job.ReplicaLost}
 	if e.exit.Step != "run" {
-		e.output = e.exit.Message + "\n" + strings.Join(e.exit.Tail, "\n")
+		e.output = strings.Join(short(append([]string{e.exit.Message}, e.exit.Tail...)), "\n")
 		return e
 	}
 	if endedBy(e.exit) {
 		e.chains = parseTracebacks(e.exit.Traceback)
 	}
 	if len(e.chains) == 0 || len(e.chains[0]) == 0 {
-		e.chains, e.last = nil, ending(e.exit)
+		e.chains, e.last = nil, short(ending(e.exit))
 	}
 	return e
 }
@@ -105,6 +105,17 @@ func telling(lines []string) []string {
 // in the lines behind a traceback.
 func follows(lines []string) bool {
 	return !slices.ContainsFunc(telling(lines), func(l string) bool { return l[0] != ' ' && l[0] != '\t' })
+}
+
+// short cuts lines that are too long to say anything at their end: a hundred
+// patterns go over them.
+func short(lines []string) []string {
+	const most = 800
+	lines = slices.Clone(lines)
+	for i, l := range lines {
+		lines[i] = strings.ToValidUTF8(l[:min(len(l), most)], "")
+	}
+	return lines
 }
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-max(0, n)):] }
