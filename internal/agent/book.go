@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +35,8 @@ type book struct {
 	printed logs.Traceback // guarded by mu; of standard error
 	logged  logs.Traceback // guarded by mu; of records
 	trace   string         // guarded by mu; the one that came last
+	after   int            // guarded by mu; lines since then
+	died    int            // guarded by mu; the process that its exception ended; 0 for none
 }
 
 func openBook(t *Task) (*book, error) {
@@ -101,18 +105,45 @@ func (b *book) record(raw []byte) {
 	b.append("stderr", t.UTC(), sev, msg, fields) // where Python logs to
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !strings.Contains(msg, "Traceback (most recent call last)") {
+		b.keep(msg)
+		return
+	}
+	before, child, after := b.trace, b.died, b.after
 	b.keep(msg)
-	if strings.Contains(msg, "Traceback (most recent call last)") {
-		b.follow(&b.logged, msg)
+	if !b.follow(&b.logged, msg) {
+		return
+	}
+	if b.died = uncaught(raw); child != 0 && child != b.died && after <= between && childFailed.MatchString(b.trace) {
+		b.trace = before + "\n\nThe above exception was the direct cause of the following exception:\n\n" + b.trace
 	}
 }
 
-// follow is called with mu held.
-func (b *book) follow(t *logs.Traceback, msg string) {
-	before := t.String()
-	if t.Add(msg); t.String() != before {
-		b.trace = t.String()
+// childFailed is the exception of a process that ran another Python which
+// failed: what that one died of is the traceback before.
+var childFailed = regexp.MustCompile(`(?m)^(?:subprocess\.CalledProcessError: Command .*python.* returned non-zero exit status|torch\.distributed\.elastic\.multiprocessing\.errors\.ChildFailedError:)`)
+
+// between is how many lines other processes may write until that is noticed.
+const between = 100
+
+// follow is called with mu held. It reports whether a traceback ended here.
+func (b *book) follow(t *logs.Traceback, msg string) bool {
+	before := t.Ended()
+	if t.Add(msg); t.Ended() == before {
+		return false
 	}
+	b.trace, b.after, b.died = t.String(), 0, 0
+	return true
+}
+
+// uncaught is the process that the exception in a record ended, or 0: our
+// excepthook says so.
+func uncaught(raw []byte) int {
+	var r struct {
+		Uncaught int `json:"uncaught"`
+	}
+	_ = json.Unmarshal(raw, &r)
+	return r.Uncaught
 }
 
 // keep is called with mu held. It keeps the last lines without copying at
@@ -122,6 +153,7 @@ func (b *book) keep(msg string) {
 		if len(b.last) >= 4*tailLines {
 			b.last = append(b.last[:0], b.last[len(b.last)-tailLines:]...)
 		}
+		b.after++
 		b.last = append(b.last, strings.ToValidUTF8(l[:min(len(l), tailLine)], "\uFFFD"))
 	}
 }
@@ -133,11 +165,15 @@ func (b *book) tail() []string {
 	return slices.Clone(b.last[max(0, len(b.last)-tailLines):])
 }
 
-// traceback is the program's last one.
-func (b *book) traceback() string {
+// traceback is the program's last one, how many lines came after it, and
+// whether its exception ended the process.
+func (b *book) traceback(process int) (text string, after int, uncaught bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.trace
+	if b.trace == "" {
+		return "", 0, false
+	}
+	return b.trace, b.after, b.died == process
 }
 
 // end stops the flushing: nothing is appended after it.

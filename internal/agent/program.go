@@ -64,7 +64,8 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 	}
 	exit.Tail = a.book.tail()
 	if exit.Code != 0 {
-		exit.OutOfMem, exit.Traceback = a.tree.group.kills() > 0, a.book.traceback()
+		exit.OutOfMem = a.tree.group.kills() > 0
+		exit.Traceback, exit.AfterTraceback, exit.Uncaught = a.book.traceback(cmd.Process.Pid)
 	}
 	a.cleanUp(exit.Code == 0)
 	return exit, nil

@@ -66,13 +66,31 @@ raise RuntimeError("the end")
 			if strings.Contains(got, "not shown") {
 				t.Error("a record below the level is in the log")
 			}
-			if exit.Code != 1 || !strings.HasSuffix(exit.Traceback, "RuntimeError: the end") {
+			if exit.Code != 1 || !strings.HasSuffix(exit.Traceback, "RuntimeError: the end") || !exit.Uncaught || strings.Contains(got, "uncaught") {
 				t.Errorf("the record is %+v", exit)
 			}
 			if t.Failed() {
 				t.Logf("%.4000s", strings.ReplaceAll(got, strings.Repeat("x", 100000), "x..."))
 			}
 		})
+	}
+}
+
+func TestWhatAnotherPythonDiedOfIsInTheTraceback(t *testing.T) {
+	const child = "import nothing_of_nobody"
+	for source, want := range map[string]bool{
+		"import subprocess, sys\nsubprocess.check_call([sys.executable, '-c', '" + child + "'])\n":                             true,
+		"import subprocess, sys\nsubprocess.call([sys.executable, '-c', '" + child + "'])\nraise ValueError('mine')\n":         false,
+		"import subprocess, sys\nsubprocess.call([sys.executable, '-c', '" + child + "'])\nsubprocess.check_call(['false'])\n": false,
+	} {
+		exit := newTrial(t, interpreter(t), source).run()
+		if !exit.Uncaught || strings.Contains(exit.Traceback, "nothing_of_nobody'\n\nThe above exception was the direct cause") != want {
+			t.Errorf("%s\n%+v", source, exit)
+		}
+	}
+	exit := newTrial(t, interpreter(t), "import subprocess, sys\nsubprocess.call([sys.executable, '-c', '"+child+"'])\nsys.exit(1)\n").run()
+	if exit.Uncaught || exit.Traceback == "" {
+		t.Errorf("a process that the program did not die of: %+v", exit)
 	}
 }
 

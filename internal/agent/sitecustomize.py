@@ -61,6 +61,8 @@ def _install(path):
             self.fd = None
 
     class Handler(logging.Handler):
+        fatal = None  # the record of the exception that ends the process
+
         def __init__(self, pipe):
             logging.Handler.__init__(self)
             self.pipe = pipe
@@ -77,7 +79,7 @@ def _install(path):
                 if isinstance(message, bytes):
                     message = message.decode("utf-8", "replace")
                 seconds = int(record.created)
-                line = json.dumps({
+                fields = {
                     "message": message,
                     "levelname": record.levelname,
                     "severity": record.levelname,
@@ -88,13 +90,17 @@ def _install(path):
                     "lineno": record.lineno,
                     "pathname": record.pathname,
                     "thread": record.thread,
-                }, default=str)
+                }
+                if record is self.fatal:
+                    fields["uncaught"] = os.getpid()
+                line = json.dumps(fields, default=str)
                 self.pipe.write(line.encode("ascii", "replace") + b"\n")
             except (KeyboardInterrupt, SystemExit):
                 raise
             except Exception:
                 try:
-                    sys.stderr.write(logging.Formatter("%(levelname)s:%(name)s:%(message)s").format(record) + "\n")
+                    text = logging.Formatter("%(message)s" if record is self.fatal else "%(levelname)s:%(name)s:%(message)s").format(record)
+                    sys.stderr.write(text + "\n")
                 except Exception:
                     pass
 
@@ -135,8 +141,8 @@ def _install(path):
             return
         import traceback
         text = "".join(traceback.format_exception(kind, value, trace)).rstrip("\n")
-        record = logging.LogRecord("root", logging.ERROR, __file__, 0, text, None, None)
-        handler.emit(record)
+        handler.fatal = logging.LogRecord("root", logging.ERROR, __file__, 0, text, None, None)
+        handler.emit(handler.fatal)
 
     sys.excepthook = excepthook
 
@@ -149,6 +155,15 @@ def _write_lines():
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True, write_through=False)
+
+
+def _say_where():
+    """Has a crash of compiled code say where the program was."""
+    try:
+        import faulthandler
+        faulthandler.enable()
+    except Exception:  # Python 2, or no standard error
+        pass
 
 
 def _chain(here):
@@ -181,6 +196,7 @@ if os.environ.get("TRAINYARD_LOG_PIPE"):
     try:
         _write_lines()
         _install(os.environ["TRAINYARD_LOG_PIPE"])
+        _say_where()
     except Exception:
         sys.stderr.write("trainyard: Python logging is not connected to the job's log: %s\n" % (sys.exc_info()[1],))
 _chain(_here)

@@ -224,7 +224,7 @@ func explained(message string) string {
 	parts := strings.Split(message, "\n\n")
 	said, _, _ := strings.Cut(parts[0], "\n")
 	for _, p := range parts[1:] {
-		if strings.HasPrefix(p, "Cause: ") {
+		if strings.HasPrefix(p, "At: ") || strings.HasPrefix(p, "Cause: ") {
 			said += "\n" + p
 		}
 	}

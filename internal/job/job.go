@@ -179,19 +179,22 @@ type ReplicaRun struct {
 
 // Exit is how a replica's run ended, as its agent recorded it.
 type Exit struct {
-	Code       int       `json:"code"`             // 0 to 255; 128+n for signal n as a shell counts
-	Signal     string    `json:"signal,omitempty"` // "SIGKILL" when the program was killed by one
-	Step       string    `json:"step"`             // which step ended it: "fetch", "environment", "install", "run"
-	OutOfMem   bool      `json:"outOfMemory,omitempty"`
-	PeakMemory int64     `json:"peakMemory,omitempty"` // bytes; 0 when not known
-	MemLimit   int64     `json:"memoryLimit,omitempty"`
-	CPUSeconds float64   `json:"cpuSeconds,omitempty"`
-	Message    string    `json:"message,omitempty"`   // what the agent says about a step before "run" that failed
-	Traceback  string    `json:"traceback,omitempty"` // the program's last Python traceback
-	Tail       []string  `json:"tail,omitempty"`      // last lines of output
-	Retry      bool      `json:"retry,omitempty"`     // the agent knows that trying again may help (an index that did not answer)
-	Requested  bool      `json:"requested,omitempty"` // it ended because it was asked to
-	Time       time.Time `json:"time"`
+	Code       int      `json:"code"`             // 0 to 255; 128+n for signal n as a shell counts
+	Signal     string   `json:"signal,omitempty"` // "SIGKILL" when the program was killed by one
+	Step       string   `json:"step"`             // which step ended it: "fetch", "environment", "install", "run"
+	OutOfMem   bool     `json:"outOfMemory,omitempty"`
+	PeakMemory int64    `json:"peakMemory,omitempty"` // bytes; 0 when not known
+	MemLimit   int64    `json:"memoryLimit,omitempty"`
+	CPUSeconds float64  `json:"cpuSeconds,omitempty"`
+	Message    string   `json:"message,omitempty"`   // what the agent says about a step before "run" that failed
+	Traceback  string   `json:"traceback,omitempty"` // the program's last Python traceback
+	Uncaught   bool     `json:"uncaught,omitempty"`  // the traceback's exception is what ended the program
+	Tail       []string `json:"tail,omitempty"`      // last lines of output
+	// AfterTraceback is how many lines came after the traceback.
+	AfterTraceback int       `json:"afterTraceback,omitempty"`
+	Retry          bool      `json:"retry,omitempty"`     // the agent knows that trying again may help (an index that did not answer)
+	Requested      bool      `json:"requested,omitempty"` // it ended because it was asked to
+	Time           time.Time `json:"time"`
 }
 
 // Event is an entry of a job's timeline. Those with Service set are also lines

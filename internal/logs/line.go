@@ -80,6 +80,7 @@ func ParseRecord(line string) (t time.Time, sev Severity, msg string, rest json.
 	}
 	delete(all, "message")
 	delete(all, "severity")
+	delete(all, "uncaught") // for the agent
 	rest, err := json.Marshal(all)
 	return t, sev, msg, rest, err == nil
 }

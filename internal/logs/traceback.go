@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,6 +18,8 @@ const (
 	groupHead     = "+ Exception Group " + tracebackHead
 )
 
+var rank = regexp.MustCompile(`^\[rank\d+\]: `)
+
 // Traceback keeps the last Python traceback among the lines it is shown. The
 // zero value is ready.
 type Traceback struct {
@@ -26,6 +29,7 @@ type Traceback struct {
 	bare   bool     // it has frames but no head, as a syntax error of the main file
 	indent string   // before the head, and before every line
 	done   string
+	ended  int
 }
 
 // Add shows it a line, or several in one text.
@@ -33,6 +37,9 @@ func (t *Traceback) Add(text string) {
 	ended, more := false, 0 // a traceback, within this text, and what came behind it
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		line = strings.TrimRight(line, "\r")
+		if strings.HasPrefix(line, "[rank") { // as torch.distributed marks what a rank dies of
+			line = rank.ReplaceAllString(line, "")
+		}
 		if len(line) > maxTraceback {
 			line = line[:runeBefore(line, maxTraceback)]
 		}
@@ -116,7 +123,10 @@ func (t *Traceback) more(line string) {
 	}
 }
 
-func (t *Traceback) finish() { t.done = cutTraceback(t.lines) }
+func (t *Traceback) finish() { t.done, t.ended = cutTraceback(t.lines), t.ended+1 }
+
+// Ended grows whenever a traceback, or more of its message, is complete.
+func (t *Traceback) Ended() int { return t.ended }
 
 func joins(line string) bool {
 	return strings.HasPrefix(line, "During handling of the above exception") || strings.HasPrefix(line, "The above exception was the direct cause")

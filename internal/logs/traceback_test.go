@@ -68,6 +68,7 @@ func TestTheLastTracebackIsKept(t *testing.T) {
 		{"frames that are no traceback", "Fatal Python error: Segmentation fault\n  File \"/a.py\", line 1 in f\nExtension modules: x", ""},
 		{"indented as a whole", indented + "\nmore", simple},
 		{"a group", group + "\nmore", group},
+		{"of a rank", "[rank0]: " + strings.ReplaceAll(simple, "\n", "\n[rank0]: "), simple},
 		{"cut off by the end", strings.TrimSuffix(simple, "\nValueError: no"), ""},
 		{"no frames", "Traceback (most recent call last):\nMemoryError", "Traceback (most recent call last):\nMemoryError"},
 	} {

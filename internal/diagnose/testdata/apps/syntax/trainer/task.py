@@ -1,1 +1,4 @@
-print "hello from Python 2"
+# says: A file of the program is not valid for this version of Python: SyntaxError: invalid syntax.
+# at: trainer/task.py:3
+def f(:
+    pass

@@ -1,0 +1,5 @@
+from trainer.model import build
+
+
+def load():
+    return build

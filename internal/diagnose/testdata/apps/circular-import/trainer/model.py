@@ -1,0 +1,5 @@
+from trainer.data import load
+
+
+def build():
+    return load

@@ -1,0 +1,5 @@
+# says: Somebody other than Trainyard sent the program SIGTERM.
+import os
+import signal
+
+os.kill(os.getpid(), signal.SIGTERM)
