@@ -18,9 +18,10 @@ type Environments interface {
 
 // EnvRequest is what a program needs.
 type EnvRequest struct {
-	Runtime  string // runtime version as asked; may be empty
-	Python   string // Python version as asked; may be empty
-	Packages []File // in the order they are installed
+	Runtime  string    // runtime version as asked; may be empty
+	Python   string    // Python version as asked; may be empty
+	Packages []File    // in the order they are installed
+	Lock     *job.Lock // exactly what it is to be made of; nil to choose
 }
 
 // File is a fetched package archive.

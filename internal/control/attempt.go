@@ -90,7 +90,7 @@ func (it *Item) order(v View, a *job.Attempt) (executor.Attempt, error) {
 		g := it.Groups[i]
 		x := executor.Replica{
 			Replica: r.Replica, Run: r.Run, Packages: it.Packages, Module: it.Module, Args: args,
-			Runtime: it.RuntimeVersion, Python: it.PythonVersion, Address: r.Address, Image: g.Image, Grace: v.Settings.Grace,
+			Runtime: it.RuntimeVersion, Python: it.PythonVersion, Lock: it.Lock, Address: r.Address, Image: g.Image, Grace: v.Settings.Grace,
 			Need: cluster.Need(g, v.Capacity.CPUs, v.Capacity.Memory),
 		}
 		x.Need.GPUs = g.Accelerator.Count
