@@ -82,10 +82,10 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 			held = append(held, l)
 		}
 		if !same {
-			if p = p.locked(r.Lock, below.Lock); !covers(r.Lock, below.Lock) {
+			if !covers(r.Lock, below.Lock) {
 				rt, key, last, below = nil, "", nil, layerMarker{}
-				p = p.locked(r.Lock, nil)
 			}
+			p = p.locked(r.Lock, below.Lock)
 		}
 	}
 	var base layerMarker // of its own: reading it into the other's memory would change that

@@ -11,14 +11,6 @@ import (
 	"github.com/trainyard/trainyard/internal/job"
 )
 
-// Deleted is a job that is no more, and whose folder and packages are still to
-// be removed.
-type Deleted struct {
-	Key      job.Key
-	Seq      int64
-	Packages []job.Package
-}
-
 // Delete removes a job's record and timeline; its id stays used. What else there
 // is of it is told by Deleted until Forget. A job that has not ended is a
 // fault.Precondition, one that the control loop has not let go of a
@@ -61,15 +53,15 @@ func (s *Store) Delete(ctx context.Context, key job.Key) error {
 }
 
 // Deleted lists what Delete left to be removed, the oldest first.
-func (s *Store) Deleted(ctx context.Context, max int) ([]Deleted, error) {
+func (s *Store) Deleted(ctx context.Context, max int) ([]job.Deleted, error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT seq, project, id, packages FROM deleted WHERE done = 0 ORDER BY seq LIMIT ?", max)
 	if err != nil {
 		return nil, s.translate(err)
 	}
 	defer rows.Close()
-	var list []Deleted
+	var list []job.Deleted
 	for rows.Next() {
-		var d Deleted
+		var d job.Deleted
 		var packages string
 		if err := rows.Scan(&d.Seq, &d.Key.Project, &d.Key.ID, &packages); err != nil {
 			return nil, s.translate(err)

@@ -50,7 +50,7 @@ func (s suite) deleted() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.same(left, []store.Deleted{{Key: k, Seq: j.Seq, Packages: j.Packages}})
+	s.same(left, []job.Deleted{{Key: k, Seq: j.Seq, Packages: j.Packages}})
 	named := func(want bool) {
 		s.t.Helper()
 		if got, err := s.s.Names(ctx, "gs://b/p.tar.gz"); got != want || err != nil {
