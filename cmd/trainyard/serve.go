@@ -30,6 +30,7 @@ import (
 	"github.com/trainyard/trainyard/internal/logs"
 	"github.com/trainyard/trainyard/internal/mlv1"
 	"github.com/trainyard/trainyard/internal/pyenv"
+	"github.com/trainyard/trainyard/internal/retain"
 	"github.com/trainyard/trainyard/internal/server"
 	"github.com/trainyard/trainyard/internal/server/logapi"
 	"github.com/trainyard/trainyard/internal/server/mlapi"
@@ -140,8 +141,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			return nil
 		},
 	}
+	kept := &retain.Keeper{Jobs: jobs, Objects: buckets, Bucket: s.DefaultBucket, Dir: filepath.Join(dir, "jobs"), Keep: s.KeepJobs, Log: log}
+	accept := mlJobs{jobs, reach, kept}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs, reach}, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: accept, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
@@ -154,6 +157,8 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
 			Environments: &keeper{Cache: pythons},
 			Made:         func(j job.Job) ([]byte, error) { return made(dir, j) },
+			Repeat:       &again{accept, buckets, s.DefaultBucket, dir, pythons},
+			Delete:       kept.Delete,
 		}),
 		Token: token,
 		Admit: func(ctx context.Context, token string) (context.Context, bool, error) {
@@ -186,6 +191,11 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		lifecycle.Part{Name: "environments", Run: func(ctx context.Context, up func()) error {
 			up()
 			return (&keeper{Cache: pythons}).tend(ctx, s.EnvironmentsSize, log)
+		}},
+		lifecycle.Part{Name: "retention", Run: func(ctx context.Context, up func()) error {
+			up()
+			kept.Run(ctx)
+			return nil
 		}},
 		lifecycle.Part{Name: "sweep", Run: func(ctx context.Context, up func()) error {
 			up()

@@ -9,6 +9,7 @@ import (
 	"github.com/trainyard/trainyard/internal/access"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/logs"
+	"github.com/trainyard/trainyard/internal/retain"
 	"github.com/trainyard/trainyard/internal/server/mlapi"
 	"github.com/trainyard/trainyard/internal/store"
 )
@@ -20,6 +21,7 @@ import (
 type mlJobs struct {
 	store   *store.Store
 	buckets access.Buckets
+	keeper  *retain.Keeper
 }
 
 // Create refuses a job that would not reach what it needs.
@@ -42,6 +44,11 @@ func (m mlJobs) Create(ctx context.Context, n mlapi.NewJob) (job.Job, bool, erro
 			return job.Job{}, false, err
 		}
 	}
+	release, err := m.keeper.Hold(ctx, n.Spec.Packages)
+	if err != nil {
+		return job.Job{}, false, err
+	}
+	defer release()
 	return m.store.Create(ctx, store.New(n))
 }
 

@@ -44,6 +44,8 @@ var arrows = map[string][]string{
 	"internal/bucket/buckettest":     {"internal/bucket", "internal/fault"},
 	"internal/store":                 {"internal/job", "internal/fault"},
 	"internal/store/storetest":       {"internal/store", "internal/job", "internal/fault"},
+	"internal/repeat":                {"internal/job", "internal/fault"},
+	"internal/retain":                {"internal/bucket", "internal/job", "internal/fault"},
 	"internal/diagnose":              {"internal/job", "internal/fault"},
 	"internal/executor":              {"internal/job", "internal/fault"},
 	"internal/executor/process":      {"internal/executor", "internal/agent", "internal/job", "internal/fault"},

@@ -15,6 +15,7 @@ type describeOptions struct {
 	*App
 	job       string
 	timeline  bool
+	origin    bool
 	summarize bool
 }
 
@@ -30,6 +31,7 @@ func newDescribe(a *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&o.timeline, "timeline", false, "show what happened to the job, step by step, and how long each took")
+	cmd.Flags().BoolVar(&o.origin, "provenance", false, "show where the job came from: packages, source, environment, and what it repeats")
 	cmd.Flags().BoolVar(&o.summarize, "summarize", false, "show tables of the main facts instead of the whole job")
 	return cmd
 }
@@ -49,6 +51,9 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 		}
 		return o.printTimeline(events)
 	}
+	if o.origin {
+		return o.provenance(ctx, c, s)
+	}
 	j, err := c.Get(ctx, s.Project, o.job)
 	if err != nil {
 		return err
@@ -63,6 +68,9 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 		return err
 	}
 	if !s.Quiet {
+		if p, _, err := c.Provenance(ctx, s.Project, o.job); err == nil && p.Repeats != "" {
+			o.Say("\nIt repeats job %s.", p.Repeats)
+		}
 		o.Say("\nView logs with the command\n\n  $ trainyard jobs stream-logs %s", o.job)
 	}
 	return nil

@@ -15,6 +15,8 @@ func newJobs(a *App) *cobra.Command {
 		newUpdate(a),
 		newStreamLogs(a),
 		newWait(a),
+		newRerun(a),
+		newDelete(a),
 	)
 	return cmd
 }

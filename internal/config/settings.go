@@ -30,6 +30,7 @@ type Settings struct {
 	JobMemory       int64         // bytes; 0: as the machine type says
 	CancelGrace     time.Duration // between SIGTERM and SIGKILL
 	KeepFailed      time.Duration // how long a failed job's working directory stays
+	KeepJobs        time.Duration // how long jobs stay after their end; 0: for ever
 	Regions         []string
 	DefaultBucket   string
 	Buckets         []string // NAME=PLACE: buckets that are kept in a cloud
