@@ -17,6 +17,7 @@ func newJobs(a *App) *cobra.Command {
 		newWait(a),
 		newRerun(a),
 		newDelete(a),
+		newDiff(a),
 	)
 	return cmd
 }

@@ -2,6 +2,8 @@ package mlv1
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
@@ -22,12 +24,12 @@ type Changes struct {
 // stays sealed.
 func Again(was job.Job, id job.ID, c Changes) (job.Spec, json.RawMessage, error) {
 	spec := was.Spec
+	if err := c.check(); err != nil {
+		return spec, nil, err
+	}
 	spec.Key.ID, spec.Labels, spec.Warnings = id, was.Labels, nil
 	if c.Labels != nil {
 		spec.Labels = c.Labels
-	}
-	if vs := job.CheckLabels(spec.Labels); len(vs) > 0 {
-		return spec, nil, &fault.Error{Kind: fault.Invalid, Msg: fault.Fields(vs), Violations: vs}
 	}
 	doc, err := fields(was.Document)
 	if err != nil {
@@ -77,14 +79,36 @@ func Again(was job.Job, id job.ID, c Changes) (job.Spec, json.RawMessage, error)
 	if err != nil {
 		return spec, nil, fault.Errorf(fault.Internal, "write the document of job %s: %w", id, err)
 	}
-	// What the changes make of it is checked as if it were sent, but for what a
-	// server may not have any more: the job was accepted once.
-	p, err := Parse(spec.Key.Project, raw, Rules{})
+	d, _, err := Decode(raw)
 	if err != nil {
 		return spec, nil, err
 	}
-	spec.Opaque = p.Spec.Opaque
+	if spec.Opaque, err = json.Marshal(opaque(d.Sub("trainingInput"), spec.JobDir)); err != nil {
+		return spec, nil, fault.Errorf(fault.Internal, "write the job for TF_CONFIG: %w", err)
+	}
 	return spec, raw, nil
+}
+
+// check refuses changes that would be refused in a job that is sent. What does
+// not change was accepted once.
+func (c Changes) check() error {
+	vs := job.CheckLabels(c.Labels)
+	if c.Args != nil {
+		for i, a := range *c.Args {
+			if strings.ContainsRune(a, 0) {
+				vs = append(vs, fault.Violation{Field: fmt.Sprintf("args[%d]", i), Description: "An argument cannot contain a NUL character."})
+			}
+		}
+	}
+	if c.JobDir != nil && *c.JobDir != "" {
+		if err := checkPrefix(*c.JobDir); err != nil {
+			vs = append(vs, fault.Violation{Field: "job_dir", Description: fmt.Sprintf("The job directory '%s' is not valid: %s.", *c.JobDir, err)})
+		}
+	}
+	if len(vs) > 0 {
+		return &fault.Error{Kind: fault.Invalid, Msg: fault.Fields(vs), Violations: vs}
+	}
+	return nil
 }
 
 func fields(raw json.RawMessage) (map[string]json.RawMessage, error) {

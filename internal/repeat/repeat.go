@@ -71,7 +71,7 @@ func (r *Repeater) Rerun(ctx context.Context, was job.Job, q Request) (again job
 		if err != nil {
 			return job.Job{}, nil, err
 		}
-		if packages[i] = found; found.URI != p.URI {
+		if packages[i] = found; found.URI != p.URI || found.Generation != p.Generation {
 			notes = append(notes, fmt.Sprintf("The package %s is gone; its copy from the last run is used, as %s.", p.URI, found.URI))
 		}
 	}
