@@ -30,7 +30,7 @@ type Jobs interface {
 	Deleted(ctx context.Context, max int) ([]job.Deleted, error)
 	Forget(ctx context.Context, seq int64) error
 	Ended(ctx context.Context, by time.Time, max int) ([]job.Key, error)
-	Names(ctx context.Context, uri string) (bool, error)
+	Names(ctx context.Context, uri string, after int64) (there bool, upTo int64, err error)
 	Watch(key job.Key) (changed <-chan struct{}, stop func())
 }
 
@@ -157,12 +157,18 @@ func (k *Keeper) unstage(ctx context.Context, p job.Package) error {
 	if !ok || !placed.MatchString(object) {
 		return nil
 	}
-	k.staged.Lock()
-	defer k.staged.Unlock()
-	if there, err := k.Jobs.Names(ctx, p.URI); err != nil || there {
+	// Looking through all jobs may take a while; who creates one waits only while
+	// the newest are looked through.
+	there, upTo, err := k.Jobs.Names(ctx, p.URI, 0)
+	if err != nil || there {
 		return err
 	}
-	err := k.Objects.Delete(ctx, k.Bucket, object, p.Generation, bucket.Conditions{})
+	k.staged.Lock()
+	defer k.staged.Unlock()
+	if there, _, err := k.Jobs.Names(ctx, p.URI, upTo); err != nil || there {
+		return err
+	}
+	err = k.Objects.Delete(ctx, k.Bucket, object, p.Generation, bucket.Conditions{})
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Precondition) {
 		return nil
 	}

@@ -101,9 +101,13 @@ func (s *Store) Ended(ctx context.Context, by time.Time, max int) ([]job.Key, er
 	return keys, s.translate(rows.Err())
 }
 
-// Names reports whether any job has a package, whatever its generation.
-func (s *Store) Names(ctx context.Context, uri string) (bool, error) {
-	var there bool
-	err := s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs, json_each(jobs.spec, '$.Packages') WHERE json_extract(json_each.value, '$.URI') = ?)`, uri).Scan(&there)
-	return there, s.translate(err)
+// Names reports whether any job whose Seq is larger has a package, whatever its
+// generation, and the largest Seq that it looked at: asking again from there
+// looks at the jobs that were created since.
+func (s *Store) Names(ctx context.Context, uri string, after int64) (there bool, upTo int64, err error) {
+	if err := s.read.QueryRowContext(ctx, "SELECT COALESCE(MAX(seq), 0) FROM jobs").Scan(&upTo); err != nil {
+		return false, 0, s.translate(err)
+	}
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs, json_each(jobs.spec, '$.Packages') WHERE jobs.seq > ? AND json_extract(json_each.value, '$.URI') = ?)`, after, uri).Scan(&there)
+	return there, upTo, s.translate(err)
 }

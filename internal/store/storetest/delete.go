@@ -53,11 +53,14 @@ func (s suite) deleted() {
 	s.same(left, []job.Deleted{{Key: k, Seq: j.Seq, Packages: j.Packages}})
 	named := func(want bool) {
 		s.t.Helper()
-		if got, err := s.s.Names(ctx, "gs://b/p.tar.gz"); got != want || err != nil {
+		if got, _, err := s.s.Names(ctx, "gs://b/p.tar.gz", 0); got != want || err != nil {
 			s.t.Errorf("a job names the package: %t, %v; want %t", got, err, want)
 		}
 	}
 	named(true)
+	if got, upTo, err := s.s.Names(ctx, "gs://b/p.tar.gz", s.job(other).Seq); got || upTo != s.job(other).Seq || err != nil {
+		s.t.Errorf("of the jobs after the last, one names the package: %t, up to %d, %v", got, upTo, err)
+	}
 	s.apply(job.Change{Key: other, State: job.Failed, Ended: time.Now(), Cleaned: true})
 	if err := s.s.Delete(ctx, other); err != nil {
 		s.t.Fatal(err)
