@@ -108,6 +108,20 @@ func TestALockOverARuntimeVersion(t *testing.T) {
 	}
 }
 
+func TestPipMakesALockedEnvironment(t *testing.T) {
+	c := testCache(t, t.TempDir(), Options{Installer: "pip"})
+	pkg := wheel(t, "trainer", "0.1", []string{"six"}, map[string]string{"trainer.py": ""})
+	first, _ := prepare(t, c, Request{Packages: []File{pkg}})
+	lock := first.Made
+	lock.Packages = slices.Clone(lock.Packages)
+	at := slices.IndexFunc(lock.Packages, func(line string) bool { return strings.HasPrefix(line, "six==") })
+	lock.Packages[at] = "six==1.15.0"
+	env, _ := prepare(t, c, Request{Packages: []File{pkg}, Lock: &lock})
+	if got := python(t, env, "import six, trainer; print(six.__version__)"); got != "1.15.0" || !slices.Equal(env.Made.Packages, lock.Packages) {
+		t.Errorf("six is %s; made of %v, want %v", got, env.Made.Packages, lock.Packages)
+	}
+}
+
 func TestALockForAPythonThatIsGoneIsRefused(t *testing.T) {
 	c := testCache(t, t.TempDir(), Options{})
 	_, err := c.Prepare(t.Context(), Request{Lock: &Made{Python: "3.1.99"}}, nil)
