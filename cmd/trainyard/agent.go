@@ -57,6 +57,10 @@ func (p prepared) Prepare(ctx context.Context, r agent.EnvRequest, log func(stri
 	for _, f := range r.Packages {
 		req.Packages = append(req.Packages, pyenv.File(f))
 	}
+	if r.Lock != nil {
+		lock := pyenv.Made(*r.Lock)
+		req.Lock = &lock
+	}
 	env, err := p.Cache.Prepare(ctx, req, log)
 	if e, ok := errors.AsType[*pyenv.InstallError](err); ok {
 		step := e.Step

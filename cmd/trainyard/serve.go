@@ -30,6 +30,7 @@ import (
 	"github.com/trainyard/trainyard/internal/logs"
 	"github.com/trainyard/trainyard/internal/mlv1"
 	"github.com/trainyard/trainyard/internal/pyenv"
+	"github.com/trainyard/trainyard/internal/retain"
 	"github.com/trainyard/trainyard/internal/server"
 	"github.com/trainyard/trainyard/internal/server/logapi"
 	"github.com/trainyard/trainyard/internal/server/mlapi"
@@ -156,8 +157,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			return nil
 		},
 	}
+	kept := &retain.Keeper{Jobs: jobs, Objects: buckets, Bucket: s.DefaultBucket, Dir: filepath.Join(dir, "jobs"), Keep: s.KeepJobs, Log: log}
+	accept := mlJobs{jobs, reach, controller.Consumed, kept}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs, reach, controller.Consumed}, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: accept, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
@@ -173,6 +176,8 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			Why:          func(ctx context.Context, j job.Job) (any, error) { return controller.Why(ctx, j, jobs) },
 			Environments: &keeper{Cache: pythons},
 			Made:         func(j job.Job) ([]byte, error) { return made(dir, j) },
+			Repeat:       &again{accept, buckets, s.DefaultBucket, dir, pythons},
+			Delete:       kept.Delete,
 		}),
 		Token: token,
 		Admit: func(ctx context.Context, token string) (context.Context, bool, error) {
@@ -209,6 +214,11 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		lifecycle.Part{Name: "meter", Run: func(ctx context.Context, up func()) error {
 			up()
 			processes.Sample(ctx)
+			return nil
+		}},
+		lifecycle.Part{Name: "retention", Run: func(ctx context.Context, up func()) error {
+			up()
+			kept.Run(ctx)
 			return nil
 		}},
 		lifecycle.Part{Name: "sweep", Run: func(ctx context.Context, up func()) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/trainyard/trainyard/internal/access"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/logs"
+	"github.com/trainyard/trainyard/internal/retain"
 	"github.com/trainyard/trainyard/internal/server/mlapi"
 	"github.com/trainyard/trainyard/internal/store"
 )
@@ -21,6 +22,7 @@ type mlJobs struct {
 	store    *store.Store
 	buckets  access.Buckets
 	consumed func(context.Context, job.Job) job.Usage // by a job that goes on, until now
+	keeper   *retain.Keeper
 }
 
 // Create refuses a job that would not reach what it needs.
@@ -43,6 +45,11 @@ func (m mlJobs) Create(ctx context.Context, n mlapi.NewJob) (job.Job, bool, erro
 			return job.Job{}, false, err
 		}
 	}
+	release, err := m.keeper.Hold(ctx, n.Spec.Packages)
+	if err != nil {
+		return job.Job{}, false, err
+	}
+	defer release()
 	return m.store.Create(ctx, store.New(n))
 }
 

@@ -193,7 +193,7 @@ func (a *agent) prepare(ctx context.Context, files []File) (Env, error) {
 	for _, p := range a.task.Replica.Packages {
 		a.book.say(logs.Info, "Installing the package: "+p.URI)
 	}
-	env, err := maker.Prepare(ctx, EnvRequest{Server: a.relay.URL(), Runtime: a.task.Replica.Runtime, Python: a.task.Replica.Python, Packages: files},
+	env, err := maker.Prepare(ctx, EnvRequest{Server: a.relay.URL(), Runtime: a.task.Replica.Runtime, Python: a.task.Replica.Python, Packages: files, Lock: a.task.Replica.Lock},
 		func(line string) { a.book.say(logs.Info, line) })
 	if err != nil {
 		return Env{}, err

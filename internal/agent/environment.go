@@ -18,10 +18,11 @@ type Environments interface {
 
 // EnvRequest is what a program needs.
 type EnvRequest struct {
-	Server   string // where the server is reached, as this job
-	Runtime  string // runtime version as asked; may be empty
-	Python   string // Python version as asked; may be empty
-	Packages []File // in the order they are installed
+	Server   string    // where the server is reached, as this job
+	Runtime  string    // runtime version as asked; may be empty
+	Python   string    // Python version as asked; may be empty
+	Packages []File    // in the order they are installed
+	Lock     *job.Lock // exactly what it is to be made of; nil to choose
 }
 
 // File is a fetched package archive.

@@ -187,6 +187,13 @@ func digest(path string, p job.Package) (string, error) {
 	return hex.EncodeToString(sha.Sum(nil)), nil
 }
 
+// Fetched is the path at which the runs of a job have a package, whose folder of
+// them is given.
+func Fetched(dir string, p job.Package) string {
+	_, object, _ := splitURI(p.URI)
+	return filepath.Join(dir, folderOf(p), baseName(object))
+}
+
 // folderOf is where a package lies: by content, or, where that is not known,
 // by name and generation.
 func folderOf(p job.Package) string {

@@ -45,6 +45,9 @@ var arrows = map[string][]string{
 	"internal/bucket/buckettest":     {"internal/bucket", "internal/fault"},
 	"internal/store":                 {"internal/job", "internal/fault"},
 	"internal/store/storetest":       {"internal/store", "internal/job", "internal/fault"},
+	"internal/repeat":                {"internal/job", "internal/fault"},
+	"internal/compare":               {"internal/pack", "internal/fault"},
+	"internal/retain":                {"internal/bucket", "internal/job", "internal/fault"},
 	"internal/diagnose":              {"internal/job", "internal/fault"},
 	"internal/executor":              {"internal/job", "internal/fault"},
 	"internal/executor/process":      {"internal/executor", "internal/agent", "internal/job", "internal/fault"},
@@ -65,7 +68,7 @@ var arrows = map[string][]string{
 	"internal/server/yardapi":        {"internal/server", "internal/logs", "internal/job", "internal/fault"},
 	"internal/inplace":               {"internal/fault"},
 	"internal/client":                {"internal/job", "internal/logs", "internal/fault"},
-	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/config", "internal/inplace", "internal/job", "internal/mlv1", "internal/pack", "internal/runtimes", "internal/scaffold", "internal/source", "internal/stage", "internal/logs", "internal/signurl", "internal/fault"},
+	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/compare", "internal/config", "internal/inplace", "internal/job", "internal/mlv1", "internal/pack", "internal/runtimes", "internal/scaffold", "internal/source", "internal/stage", "internal/logs", "internal/signurl", "internal/fault"},
 	"internal/cli/format":            {"internal/fault"},
 	"internal/cli/filter":            {"internal/cli/format", "internal/fault"},
 }

@@ -15,6 +15,7 @@ type describeOptions struct {
 	*App
 	job       string
 	timeline  bool
+	origin    bool
 	summarize bool
 	replicas  bool
 }
@@ -32,6 +33,7 @@ func newDescribe(a *App) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&o.timeline, "timeline", false, "show what happened to the job, step by step, and how long each took")
 	cmd.Flags().BoolVar(&o.replicas, "replicas", false, "show the replicas of the latest attempt: state, restarts, exit, and what each uses or used")
+	cmd.Flags().BoolVar(&o.origin, "provenance", false, "show where the job came from: packages, source, environment, and what it repeats")
 	cmd.Flags().BoolVar(&o.summarize, "summarize", false, "show tables of the main facts instead of the whole job")
 	return cmd
 }
@@ -54,6 +56,9 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 	if o.replicas {
 		return o.printReplicas(ctx, c, s.Project)
 	}
+	if o.origin {
+		return o.provenance(ctx, c, s)
+	}
 	j, err := c.Get(ctx, s.Project, o.job)
 	if err != nil {
 		return err
@@ -68,6 +73,9 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 		return err
 	}
 	if !s.Quiet {
+		if p, _, err := c.Provenance(ctx, s.Project, o.job); err == nil && p.Repeats != "" {
+			o.Say("\nIt repeats job %s.", p.Repeats)
+		}
 		o.Say("\nView logs with the command\n\n  $ trainyard jobs stream-logs %s", o.job)
 	}
 	return nil

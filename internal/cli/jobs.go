@@ -17,6 +17,9 @@ func newJobs(a *App) *cobra.Command {
 		newUpdate(a),
 		newStreamLogs(a),
 		newWait(a),
+		newRerun(a),
+		newDelete(a),
+		newDiff(a),
 	)
 	return cmd
 }

@@ -5,6 +5,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"context"
+
+	"github.com/trainyard/trainyard/internal/job"
 )
 
 // submitOptions is what a submit command line says.
@@ -37,7 +39,8 @@ type submitOptions struct {
 
 	async, stream, dryRun, noCheck bool
 
-	stageAs string // name under which archives are staged; empty for the job's
+	source  job.Origin // the state of the source's repository
+	stageAs string     // name under which archives are staged; empty for the job's
 }
 
 // replicaOptions is what a command line says about one role.

@@ -44,8 +44,12 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 		return err
 	}
 	defer p.close()
+	o.source = sourceOf(ctx, o.packagePath, o.Env)
 	if err := o.build(ctx, p, doc.Sub("trainingInput")); err != nil {
 		return interrupted(ctx, err, "Interrupted while packaging.")
+	}
+	if p.commit != "" {
+		o.source = job.Origin{Commit: p.commit}
 	}
 	p.record(doc)
 	if p.group, err = stage.Read(p.local); err != nil {
@@ -266,7 +270,7 @@ func (o *submitOptions) create(ctx context.Context, c *client.Client, s config.S
 	if err != nil {
 		return fault.Errorf(fault.Internal, "encode the job: %w", err)
 	}
-	j, warnings, err := c.Create(ctx, s.Project, body, rand.Text())
+	j, warnings, err := c.CreateFrom(ctx, s.Project, body, rand.Text(), o.source)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), context.Canceled) {
 			o.Say("Interrupted while submitting; whether job %s was accepted is not known. See: trainyard jobs describe %s", o.job, o.job)

@@ -35,9 +35,17 @@ func jobPath(project, id string) string {
 // Create submits a job document. Asking twice with the same request id is one
 // job. The warnings are what the server wants the user to know.
 func (c *Client) Create(ctx context.Context, project string, document json.RawMessage, requestID string) (Job, []string, error) {
+	return c.CreateFrom(ctx, project, document, requestID, job.Origin{})
+}
+
+// CreateFrom is Create of a job whose source is known.
+func (c *Client) CreateFrom(ctx context.Context, project string, document json.RawMessage, requestID string, source job.Origin) (Job, []string, error) {
+	h := http.Header{"X-Trainyard-Request-Id": {requestID}}
+	if q := source.Query(); q != "" {
+		h.Set("X-Trainyard-Source", q)
+	}
 	raw, header, err := c.call(ctx, request{
-		method: http.MethodPost, path: "/v1/projects/" + url.PathEscape(project) + "/jobs", body: document,
-		header: http.Header{"X-Trainyard-Request-Id": {requestID}},
+		method: http.MethodPost, path: "/v1/projects/" + url.PathEscape(project) + "/jobs", body: document, header: h,
 	})
 	if err != nil {
 		return Job{}, nil, err

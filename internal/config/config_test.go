@@ -63,7 +63,7 @@ func TestDefaults(t *testing.T) {
 func TestEverySettingIsAFlagAVariableAndAKeyOfTheFile(t *testing.T) {
 	values := map[string]string{
 		"endpoint": "http://h:1", "data-dir": "/yard", "listen": "h:1", "quiet": "true", "storage-proxy": "false", "private-tmp": "false", "max-parallel-jobs": "3", "job-memory": "2GiB", "cancel-grace": "5s",
-		"environments-size": "3GiB", "fetch-pythons": "true", "keep-failed": "1h0m0s", "log-level": "debug", "installer": "pip", "regions": "a,b", "pythons": "/p,/q", "buckets": "models=s3://x,team-*=gs://y-*", "machines": "/m.yaml", "prices": "/p.yaml",
+		"environments-size": "3GiB", "fetch-pythons": "true", "keep-failed": "1h0m0s", "keep-jobs": "90d", "log-level": "debug", "installer": "pip", "regions": "a,b", "pythons": "/p,/q", "buckets": "models=s3://x,team-*=gs://y-*", "machines": "/m.yaml", "prices": "/p.yaml",
 	}
 	for _, k := range keys {
 		v, ok := values[k.name]

@@ -50,6 +50,7 @@ var keys = []key{
 	duration("cancel-grace", "30s", "time between asking a cancelled program to end and killing it", func(s *Settings) *time.Duration { return &s.CancelGrace }),
 	text("prices", "", "file with a price sheet, for what jobs cost", nil, func(s *Settings) *string { return &s.Prices }),
 	duration("keep-failed", "24h", "how long the working directory of a failed job is kept", func(s *Settings) *time.Duration { return &s.KeepFailed }),
+	days("keep-jobs", "0", "how long jobs, their logs and staged packages are kept after their end, as in 90d or 36h; 0 for ever", func(s *Settings) *time.Duration { return &s.KeepJobs }),
 	list("regions", strings.Join(defaultRegions, ","), "regions that jobs may name, the default first", func(s *Settings) *[]string { return &s.Regions }),
 	text("default-bucket", "trainyard-default", "bucket that exists from the first start", nil, func(s *Settings) *string { return &s.DefaultBucket }),
 	places("buckets", "where in a cloud buckets are kept, as in models=s3://company-models; the others are on this machine's disk", func(s *Settings) *[]string { return &s.Buckets }),

@@ -32,6 +32,7 @@ type Settings struct {
 	CancelGrace     time.Duration // between SIGTERM and SIGKILL
 	Prices          string        // file of a price sheet; empty: nothing has a price
 	KeepFailed      time.Duration // how long a failed job's working directory stays
+	KeepJobs        time.Duration // how long jobs stay after their end; 0: for ever
 	Regions         []string
 	DefaultBucket   string
 	Buckets         []string // NAME=PLACE: buckets that are kept in a cloud

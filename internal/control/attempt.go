@@ -78,7 +78,7 @@ func (it *Item) order(v View, a *job.Attempt) (executor.Attempt, error) {
 		g := it.Groups[i]
 		x := executor.Replica{
 			Replica: r.Replica, Run: r.Run, Packages: it.Packages, Module: it.Module, Args: args,
-			Runtime: it.RuntimeVersion, Python: it.PythonVersion, Address: r.Address, Image: g.Image, Grace: v.Settings.Grace,
+			Runtime: it.RuntimeVersion, Python: it.PythonVersion, Lock: it.Lock, Address: r.Address, Image: g.Image, Grace: v.Settings.Grace,
 			Need: shares[i],
 		}
 		if r.Address != "" { // not before Reserve has answered

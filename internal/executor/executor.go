@@ -33,7 +33,8 @@ type Replica struct {
 	Env      map[string]string // what the job adds: TF_CONFIG, CLUSTER_SPEC, CLOUD_ML_JOB_ID, …
 	Runtime  string
 	Python   string
-	Address  string // host:port that the cluster specifications name
+	Lock     *job.Lock `json:",omitempty"` // the environment, exactly; nil to choose one
+	Address  string    // host:port that the cluster specifications name
 	Need     job.Need
 	Image    string
 	Grace    time.Duration // between SIGTERM and SIGKILL

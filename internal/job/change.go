@@ -16,6 +16,14 @@ type Change struct {
 	Cleaned bool    // the executor holds nothing of this job any more
 }
 
+// Deleted is a job that is no more, and whose folder and packages are still to
+// be removed.
+type Deleted struct {
+	Key      Key
+	Seq      int64
+	Packages []Package
+}
+
 // Work is a job that the control loop still has something to do for: it is not
 // final, or its executor's leavings have not been removed.
 type Work struct {

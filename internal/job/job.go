@@ -74,6 +74,9 @@ type Spec struct {
 	// Opaque is the "job" object of TF_CONFIG and CLUSTER_SPEC, as the wire
 	// that the job came through wrote it.
 	Opaque json.RawMessage
+	// Lock is the environment that the replicas get; nil to choose one.
+	Lock   *Lock  `json:",omitempty"`
+	Origin Origin `json:",omitzero"`
 	// Warnings are what the user should know at submit: each becomes a
 	// service log line.
 	Warnings []string

@@ -43,7 +43,8 @@ func (t *tools) baseKey(runtime string, p plan, x Index) string {
 		Requires, Given []string
 		Index           []string
 		Installer       string
-	}{2, t.python.Path, t.python.Version, runtime, p.requires, p.names, x.material(), t.kind + " " + t.version})
+		Exact           bool `json:",omitempty"`
+	}{2, t.python.Path, t.python.Version, runtime, p.requires, p.names, x.material(), t.kind + " " + t.version, p.exact})
 }
 
 // topKey names the upper layer.

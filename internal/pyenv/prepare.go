@@ -22,7 +22,7 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 	if log == nil {
 		log = func(string) {}
 	}
-	python, rt, notes, err := c.choose(ctx, r, log)
+	python, rt, notes, err := c.chooseFor(ctx, r, log)
 	if err != nil {
 		return Env{}, err
 	}
@@ -76,6 +76,18 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 		}
 		p.useRuntime(rt.Version, below.Lock)
 	}
+	if r.Lock != nil {
+		l, same := c.reproduced(t, p, key, below.Lock, r.Lock)
+		if l != nil {
+			held = append(held, l)
+		}
+		if !same {
+			if !covers(r.Lock, below.Lock) {
+				rt, key, last, below = nil, "", nil, layerMarker{}
+			}
+			p = p.locked(r.Lock, below.Lock)
+		}
+	}
 	var base layerMarker // of its own: reading it into the other's memory would change that
 	if rt == nil || !p.met(below.Lock) {
 		rtDir := ""
@@ -97,6 +109,9 @@ func (c *Cache) Prepare(ctx context.Context, r Request, log func(string)) (env E
 	}
 	env.Notes = append(append(notes, p.notes...), base.Notes...)
 	env.Made = Made{Python: python.Version, Runtime: p.runtime, Packages: wholeLock(below.Lock, base.Lock, p.top)}
+	if r.Lock != nil {
+		env.Made.Runtime = r.Lock.Runtime
+	}
 	env.BinDir = binDir(last.dir)
 	env.Python = filepath.Join(env.BinDir, "python")
 	env.Vars = map[string]string{"VIRTUAL_ENV": last.dir}

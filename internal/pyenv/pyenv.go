@@ -118,6 +118,9 @@ type Request struct {
 	Runtime  string // runtime version as asked; may be empty
 	Python   string // Python version as asked; may be empty
 	Packages []File // in the order they are installed
+	// Lock is what the environment is to be made of, exactly: of packages the
+	// versions, of Pythons the one. Nil to choose what fits.
+	Lock *Made
 }
 
 // File is a package archive.

@@ -71,6 +71,7 @@ type plan struct {
 	notes    []string
 	askedBy  map[string]string   // requirement's project → the given package that asks
 	askers   map[string][]string // requirement → the given packages that ask for just that
+	exact    bool                // requires is all that is installed, and nothing that they ask for
 	runtime  string              // the runtime version, for what is said; may be empty
 }
 

@@ -67,6 +67,9 @@ func (t *tools) install(ctx context.Context, c *Cache, l *lock, dir string, p pl
 			return diskError("write the requirements", err)
 		}
 	}
+	if p.exact {
+		return t.installExactly(ctx, c, l, dir, list, log)
+	}
 	args := []string{filepath.Join(binDir(dir), "python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-r", list}
 	if t.kind == "uv" && len(kept) > 0 {
 		return asked(c.again(ctx, log, func() error { return t.add(ctx, c, l, dir, list, given, kept, log) }), p)

@@ -98,7 +98,7 @@ func New(o Options) http.Handler {
 		switch h, known := routes[first]; {
 		case first == "healthz" || first == "readyz":
 			health.ServeHTTP(w, r)
-		case first == "v1" && own(path):
+		case first == "v1" && own(r.Method, path):
 			o.Own.ServeHTTP(w, r)
 		case known:
 			h.ServeHTTP(w, r)
@@ -120,7 +120,7 @@ func segment(r *http.Request) string {
 }
 
 // own tells our additions to /v1 from the original's.
-func own(escaped string) bool {
+func own(method, escaped string) bool {
 	for _, room := range []string{"/v1/runtimes", "/v1/environments"} {
 		if rest, ok := strings.CutPrefix(escaped, room); ok && (rest == "" || rest[0] == '/' || rest[0] == ':') {
 			return true
@@ -135,7 +135,10 @@ func own(escaped string) bool {
 		return false
 	}
 	i := strings.LastIndexByte(parts[2], ':')
-	return i >= 0 && !slices.Contains(originals, parts[2][i+1:])
+	if i < 0 {
+		return method == http.MethodDelete
+	}
+	return !slices.Contains(originals, parts[2][i+1:])
 }
 
 // originals are the verbs of a job that the original had.

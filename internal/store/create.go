@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
@@ -132,7 +133,8 @@ func prepare(ctx context.Context, db *sql.DB) (st statements, err error) {
 		text string
 	}{
 		{&st.byKey, selectJob + " WHERE project = ? AND id = ?"},
-		{&st.job, `INSERT INTO jobs (project, id, spec, document, wire, labels, state, created, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, id) DO NOTHING`},
+		{&st.job, `INSERT INTO jobs (project, id, spec, document, wire, labels, state, created, request_id)
+			SELECT ?1, ?2, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM deleted WHERE project = ?1 AND id = ?2) ON CONFLICT (project, id) DO NOTHING`},
 		{&st.event, insertEvent},
 	} {
 		if *p.to, err = db.PrepareContext(ctx, p.text); err != nil {
@@ -180,6 +182,7 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, n New) created {
 func (s *Store) taken(ctx context.Context, tx *sql.Tx, n New) created {
 	was, err := scanJob(tx.StmtContext(ctx, s.add.byKey).QueryRowContext(ctx, n.Spec.Key.Project, n.Spec.Key.ID))
 	switch {
+	case errors.Is(err, sql.ErrNoRows): // one that was deleted
 	case err != nil:
 		return created{err: err}
 	case n.RequestID != "" && was.RequestID == n.RequestID:

@@ -61,6 +61,10 @@ func (a *api) create(r request) (any, error) {
 		}
 		return nil, err
 	}
+	if p.Spec.Origin, err = job.ParseOrigin(r.Header.Get("X-Trainyard-Source")); err != nil {
+		return nil, err
+	}
+	p.Spec.Origin.Client = job.ClientOf(r.UserAgent())
 	if err := a.stat(r, p.Spec.Packages); err != nil {
 		return nil, err
 	}

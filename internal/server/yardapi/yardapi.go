@@ -65,11 +65,15 @@ type Options struct {
 	Environments Environments
 	// Made is what the environment of a job's latest run was made of, as JSON;
 	// fault.NotFound where no run has had one yet.
-	Made func(job.Job) ([]byte, error)
-	Log  *slog.Logger
+	Made   func(job.Job) ([]byte, error)
+	Repeat Repeat
+	// Delete removes a job that has ended.
+	Delete func(context.Context, job.Key) error
+	Log    *slog.Logger
 }
 
-// verbs are what can be asked about one job: METHOD …/jobs/ID:verb.
+// verbs are what can be asked about one job: METHOD …/jobs/ID:verb, or without
+// a verb what the original's jobs had not.
 func (o Options) verbs() map[string]func(http.ResponseWriter, *http.Request, job.Job) {
 	return map[string]func(http.ResponseWriter, *http.Request, job.Job){
 		"GET timeline":    o.timeline,
@@ -77,6 +81,9 @@ func (o Options) verbs() map[string]func(http.ResponseWriter, *http.Request, job
 		"GET follow":      o.follow,
 		"GET why":         o.why,
 		"GET replicas":    o.replicas,
+		"GET provenance":  o.provenance,
+		"POST rerun":      o.rerun,
+		"DELETE ":         o.remove,
 	}
 }
 
@@ -109,6 +116,9 @@ func New(o Options) http.Handler {
 		case serve == nil && (path == "/v1/server" || ok && verbs["GET "+verb] != nil):
 			server.Refuse(w, fault.NotFound, r.Method+" is not served at "+r.URL.Path+"; GET is")
 			return
+		case serve == nil && ok && verbs["POST "+verb] != nil:
+			server.Refuse(w, fault.NotFound, r.Method+" is not served at "+r.URL.Path+"; POST is")
+			return
 		case serve == nil:
 			server.Refuse(w, fault.NotFound, "nothing is served at "+path)
 			return
@@ -131,7 +141,7 @@ func (o Options) environment(w http.ResponseWriter, r *http.Request, j job.Job) 
 	write(w, json.RawMessage(b))
 }
 
-// parse takes /v1/projects/P/jobs/ID:verb apart.
+// parse takes /v1/projects/P/jobs/ID:verb apart; the verb may be missing.
 func parse(escaped string) (key job.Key, verb string, ok bool) {
 	rest, ok := strings.CutPrefix(escaped, "/v1/projects/")
 	if !ok {
@@ -141,13 +151,13 @@ func parse(escaped string) (key job.Key, verb string, ok bool) {
 	if len(parts) != 3 || parts[1] != "jobs" {
 		return key, "", false
 	}
-	i := strings.LastIndexByte(parts[2], ':')
-	if i < 0 {
-		return key, "", false
+	name := parts[2]
+	if i := strings.LastIndexByte(name, ':'); i >= 0 {
+		name, verb = name[:i], name[i+1:]
 	}
 	project, err1 := url.PathUnescape(parts[0])
-	id, err2 := url.PathUnescape(parts[2][:i])
-	return job.Key{Project: job.Project(project), ID: job.ID(id)}, parts[2][i+1:], err1 == nil && err2 == nil
+	id, err2 := url.PathUnescape(name)
+	return job.Key{Project: job.Project(project), ID: job.ID(id)}, verb, err1 == nil && err2 == nil
 }
 
 func write(w http.ResponseWriter, v any) {

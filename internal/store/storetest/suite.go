@@ -45,6 +45,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a page has what matches", suite.matching},
 		{"labels are replaced if the version is the present one", suite.labels},
 		{"a wish to cancel is stored once", suite.cancel},
+		{"a deleted job leaves its id and what is to be removed", suite.deleted},
+		{"jobs that ended by a time are listed", suite.ended},
 		{"projects do not see each other", suite.projects},
 		{"what is not there is not found", suite.missing},
 		{"a watch misses nothing and leaves nothing behind", suite.watch},
