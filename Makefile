@@ -49,6 +49,7 @@ bench: build ## measure against peers in the same run; writes docs/benchmarks.md
 	@scripts/bench-storage
 	@scripts/bench-environments
 	@scripts/bench-jobs
+	@scripts/bench-gang
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // gangPackage is a program that checks everything that a replica is told.
@@ -108,4 +109,52 @@ func TestThirtyOneReplicas(t *testing.T) {
 		replicas = append(replicas, fmt.Sprintf("ps %d", i))
 	}
 	y.met("local", "premium", replicas...)
+}
+
+// TestAServerKilledWhileAGangGetsReady: agents go on without it, and the next
+// one finds a gang that is whole.
+func TestAServerKilledWhileAGangGetsReady(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, "--cancel-grace", "2s")
+	marks, dir := y.marks(), t.TempDir()
+	write(t, filepath.Join(dir, "setup.py"), fmt.Sprintf(`
+import os, sys, time
+from setuptools import setup
+if "bdist_wheel" in sys.argv:  # in the job, where one replica builds for all
+    open(%[1]q + "/building", "a").close()
+    while not os.path.exists(%[1]q + "/go"):
+        time.sleep(0.02)
+setup(name="trainer", version="1.0", packages=["trainer"])
+`, marks))
+	write(t, filepath.Join(dir, "trainer", "__init__.py"), "")
+	write(t, filepath.Join(dir, "trainer", "task.py"), fmt.Sprintf(`
+import json, os, time
+task = json.loads(os.environ["CLUSTER_SPEC"])["task"]
+with open(%[1]q + "/ran", "a") as f:
+    f.write("%%s-%%d\n" %% (task["type"], task["index"]))
+while task["type"] == "master" and len(open(%[1]q + "/ran").readlines()) < 4:
+    time.sleep(0.02)
+`, marks))
+	y.mustRun("jobs", "submit", "training", "killed", "--package-path", filepath.Join(dir, "trainer"), "--module-name", "trainer.task",
+		"--scale-tier", "custom", "--master-machine-type", "n1-standard-4", "--worker-machine-type", "n1-standard-4", "--worker-count", "3")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(marks, "building")); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no replica builds the package")
+		}
+	}
+	y.kill()
+	write(t, filepath.Join(marks, "go"), "")
+	y.start()
+	if j := y.ended("local", "killed"); j.State != "SUCCEEDED" {
+		t.Fatalf("%s %s", j.State, j.ErrorMessage)
+	}
+	b, err := os.ReadFile(filepath.Join(marks, "ran"))
+	ran := strings.Fields(string(b))
+	slices.Sort(ran)
+	if err != nil || !slices.Equal(ran, []string{"master-0", "worker-0", "worker-1", "worker-2"}) {
+		t.Errorf("there ran %v, %v", ran, err)
+	}
 }
