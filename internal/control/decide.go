@@ -18,12 +18,15 @@ import (
 // Item is a job and what is known of it now.
 type Item struct {
 	job.Work
-	Status executor.Status     // of the current attempt
-	Known  bool                // the executor has answered about the current attempt
-	Noted  map[Run]int         // how many of a run's steps are in the timeline
-	Reaped map[job.Replica]int // lost runs of which nothing is left running: replica → run + 1
-	Busy   bool                // an action is under way; nothing else is decided
-	Pause  time.Time           // not before, after something failed
+	Status  executor.Status     // of the current attempt
+	Known   bool                // the executor has answered about the current attempt
+	Noted   map[Run]int         // how many of a run's steps are in the timeline
+	Reaped  map[job.Replica]int // lost runs of which nothing is left running: replica → run + 1
+	Busy    bool                // an action is under way; nothing else is decided
+	Pause   time.Time           // not before, after something failed
+	Trouble string              // what the last action met that was not done; it is tried again
+	Tries   int                 // how many actions in a row were not done
+	Broken  string              // why it can never be started: it ends with this
 }
 
 // Run is one run of a replica of the current attempt.

@@ -35,6 +35,7 @@ type Why struct {
 	Restarts int       `json:"restarts,omitempty"` // of replicas, in this attempt
 	Behind   []string  `json:"behind,omitempty"`   // replicas whose program has not started
 	NextTry  time.Time `json:"nextTry,omitzero"`
+	Trouble  string    `json:"trouble,omitempty"` // what the next step met that was not done
 
 	// Of one that failed.
 	Failure *Failed `json:"failure,omitempty"`
@@ -73,6 +74,7 @@ type Facts struct {
 	Standing *Standing     // of a job that waits
 	Estimate time.Time     // of its start; zero for none
 	Doubt    job.Key       // whose length nobody knows, where there is no estimate
+	Trouble  string        // what its next step met that was not done
 	Step     string        // the latest step that a replica of it is in: "environment"
 }
 
@@ -102,10 +104,13 @@ func Explain(now time.Time, f Facts) Why {
 	case a == nil:
 		w.Sentence = "It is queued, and about to start."
 	case a.State == job.AttemptStopping:
-		w.Sentence = "A replica failed, and the others were asked to end."
-		w.failure(j, a)
+		w.stops(j, a)
 	default:
 		w.goesOn(now, f, a)
+	}
+	if f.Trouble != "" && !j.State.Final() {
+		w.Trouble = f.Trouble
+		w.Sentence += " Its next step could not be done, and is tried again: " + sentence(f.Trouble, "")
 	}
 	return w
 }
@@ -125,11 +130,30 @@ func (w *Why) ended(j job.Job, a *job.Attempt) {
 	case j.State == job.Cancelled:
 		w.Sentence = "It was cancelled: " + sentence(j.Error, "nobody said why")
 	default:
-		if a != nil {
+		if a != nil && !strings.HasPrefix(j.Error, notStarted) && !strings.HasPrefix(j.Error, internalError) {
 			w.failure(j, a)
 		}
 		if w.Failure == nil {
 			w.Sentence = "It failed: " + sentence(j.Error, "the reason is not known")
+		}
+	}
+}
+
+// stops tells of a job whose replicas were asked to end.
+func (w *Why) stops(j job.Job, a *job.Attempt) {
+	failed := blame(a)
+	switch {
+	case succeeded(a, failed):
+		w.Sentence = "Its primary replica ended with status 0, and the others were asked to end."
+	case failed == nil && j.MaxRunning > 0 && j.State == job.Running:
+		w.Sentence = fmt.Sprintf("It ran for longer than %s (maxRunningTime), and its replicas were asked to end.", about(j.MaxRunning))
+	case failed == nil:
+		w.Sentence = "Its replicas were asked to end."
+	default:
+		w.failure(j, a)
+		w.Sentence += " The other replicas were asked to end."
+		if classify(*failed) != permanent && a.Number <= maxRetries {
+			w.Sentence += fmt.Sprintf(" Then the whole job is tried again (retry %d of %d).", a.Number, maxRetries)
 		}
 	}
 }
@@ -341,15 +365,19 @@ func (c *Controller) Why(ctx context.Context, j job.Job, h History) (Why, error)
 
 // place asks the loop where the job stands, and the store when it may start.
 func (c *Controller) place(ctx context.Context, f *Facts, h History) error {
+	said := make(chan [2]string, 1) // its own, should the wait for it end first
+	if c.inLoop(ctx, func() {
+		var now [2]string
+		if it := c.items[f.Job.Key]; it != nil {
+			now = [2]string{latestStep(it), it.Trouble}
+		}
+		said <- now
+	}) {
+		now := <-said
+		f.Step, f.Trouble = now[0], now[1]
+	}
 	s, ok := c.Standing(ctx, f.Job.Key)
-	step := ""
 	if !ok {
-		c.inLoop(ctx, func() {
-			if it := c.items[f.Job.Key]; it != nil {
-				step = latestStep(it)
-			}
-		})
-		f.Step = step
 		return nil
 	}
 	f.Standing = &s
