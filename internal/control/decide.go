@@ -188,15 +188,22 @@ func newRoom(v View, holding []*Item) *room {
 
 // take takes a job's share, and reports whether it is there. One that does not
 // fit keeps its share from those behind it all the same: they start in what it
-// leaves, so that none is passed for ever.
+// leaves, so that none is passed for ever. One that can never fit keeps none.
 func (r *room) take(it *Item) bool {
 	n := need(it, r.v)
+	if r.never(n) {
+		return false
+	}
 	fits := r.fits(r.free, n)
 	r.free = r.free.less(n)
-	if fits {
-		r.left = r.left.less(n)
-	}
 	return fits
+}
+
+// never reports whether a share is more than there is in all: the machine had
+// more when the job was accepted. Processors and memory are wishes, which are
+// scaled to what there is.
+func (r *room) never(n job.Need) bool {
+	return r.v.Settings.MaxParallel == 0 && n.GPUs > r.v.Capacity.GPUs
 }
 
 func (r *room) fits(s share, n job.Need) bool {

@@ -13,6 +13,7 @@ import (
 type Standing struct {
 	Key      job.Key
 	Starting bool      // it has its share, and is about to start
+	Never    bool      // it needs more than there is
 	Behind   job.Key   // the first that waits for more, where its own share would be free
 	Before   int       // how many jobs start before it
 	Ahead    []job.Key // the first of them
@@ -35,6 +36,8 @@ func (s Standing) Reason() string {
 			who = "a job of another project"
 		}
 		return fmt.Sprintf("waiting behind %s, which came before and is to have what is free", who)
+	case s.Never:
+		return fmt.Sprintf("waiting for %d GPUs, and there are %d: it cannot start here", s.Needs.GPUs, s.Total.GPUs)
 	case s.Slots > 0:
 		return fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", s.Slots)
 	default:
@@ -69,13 +72,14 @@ func standings(v View) map[job.Key]Standing {
 			Key: it.Key, Before: i, Ahead: ahead[:min(i, named)], Holders: holders, Needs: need(it, v), Total: job.Need(v.Capacity), Slots: v.Settings.MaxParallel,
 			Free: positive(free.left.Need),
 		}
+		s.Never = free.never(s.Needs)
 		s.Lacks = s.lacks()
 		switch s.Starting = free.take(it); {
-		case s.Starting:
+		case s.Starting, s.Never:
 		case free.fits(free.left, s.Needs):
 			s.Behind = blocked
 		}
-		if !s.Starting && blocked == (job.Key{}) {
+		if !s.Starting && !s.Never && blocked == (job.Key{}) {
 			blocked = it.Key
 		}
 		all[it.Key] = s
@@ -175,6 +179,9 @@ func forecast(now time.Time, v View, key job.Key, typical Typical) (start time.T
 	clock, left := now, r.left
 	for _, it := range line.waiting {
 		n := need(it, v)
+		if r.never(n) {
+			continue
+		}
 		for !r.fits(left, n) {
 			if len(ends) == 0 {
 				if len(unknown) > 0 {

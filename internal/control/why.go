@@ -191,6 +191,9 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 		}
 	}
 	for _, h := range s.Holders {
+		if !holdsWhat(h.Holds, s.Lacks) {
+			continue
+		}
 		held := Held{Holds: *amount(h.Holds), Since: h.Since}
 		if h.Key.Project == f.Job.Key.Project {
 			held.Job = string(h.Key.ID)
@@ -205,8 +208,13 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 			return
 		}
 	}
+	if s.Never {
+		w.Sentence = fmt.Sprintf("It is %s.", s.Reason())
+		w.Hint = "Cancel it, or start the server where that many GPUs are."
+		return
+	}
 	parts := []string{fmt.Sprintf("It is %s", s.Reason())}
-	if len(s.Holders) > 0 && !s.Starting {
+	if len(w.Holders) > 0 && !s.Starting {
 		parts = append(parts, "held by "+names(w.Holders))
 	}
 	if s.Before > 0 {
@@ -232,6 +240,12 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 		parts = append(parts, w.Estimated)
 	}
 	w.Sentence = strings.Join(parts, "; ") + "."
+}
+
+// holdsWhat reports whether a job holds some of what another one lacks; where
+// it lacks nothing, it waits for its turn, and all hold it up.
+func holdsWhat(holds, lacks job.Need) bool {
+	return lacks == job.Need{} || holds.CPUs > 0 && lacks.CPUs > 0 || holds.Memory > 0 && lacks.Memory > 0 || holds.GPUs > 0 && lacks.GPUs > 0
 }
 
 func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
