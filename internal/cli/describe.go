@@ -63,6 +63,7 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 		return err
 	}
 	if !s.Quiet {
+		sayWhatItWaitsFor(ctx, o.App, c, s.Project, j)
 		o.Say("\nView logs with the command\n\n  $ trainyard jobs stream-logs %s", o.job)
 	}
 	return nil

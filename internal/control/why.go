@@ -128,13 +128,13 @@ func (w *Why) ended(j job.Job, a *job.Attempt) {
 			w.Sentence += fmt.Sprintf(" Before that it took %s.", tries(j.Attempt, w.Restarts))
 		}
 	case j.State == job.Cancelled:
-		w.Sentence = "It was cancelled: " + sentence(j.Error, "nobody said why")
+		w.Sentence = itself("It was cancelled: ", j.Error, "nobody said why")
 	default:
 		if a != nil && !strings.HasPrefix(j.Error, notStarted) && !strings.HasPrefix(j.Error, internalError) {
 			w.failure(j, a)
 		}
 		if w.Failure == nil {
-			w.Sentence = "It failed: " + sentence(j.Error, "the reason is not known")
+			w.Sentence = itself("It failed: ", j.Error, "the reason is not known")
 		}
 	}
 }
@@ -230,7 +230,7 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 	case s.Starting:
 	case !f.Estimate.IsZero():
 		w.Estimate = f.Estimate
-		w.Estimated = "how long the last successful runs of the same modules took"
+		w.Estimated = "how long the last successful runs of the same modules took, or of their projects"
 		parts = append(parts, fmt.Sprintf("it may start in about %s, going by earlier runs", about(f.Estimate.Sub(now))))
 	default:
 		w.Estimated = "no estimate: no earlier run tells how long those jobs take"
@@ -345,6 +345,16 @@ func names(held []Held) string {
 
 func amount(n job.Need) *Amount { return &Amount{CPUs: n.CPUs, Memory: n.Memory, GPUs: n.GPUs} }
 
+// itself is a job's error as its own sentence, which may say already what
+// became of it.
+func itself(became, text, otherwise string) string {
+	said := sentence(text, otherwise)
+	if rest, ok := strings.CutPrefix(said, "The job "); ok {
+		return "It " + rest
+	}
+	return became + said
+}
+
 // sentence is the first line of a text, with its stop.
 func sentence(text, otherwise string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
@@ -358,7 +368,7 @@ func sentence(text, otherwise string) string {
 type History interface {
 	Attempts(ctx context.Context, key job.Key) ([]job.Attempt, error)
 	// Typical is how long the last successful jobs of a project ran that run a
-	// module, the median; ok is false where there was none.
+	// module, or any where none did: the median; ok is false where there was none.
 	Typical(ctx context.Context, project job.Project, module string) (d time.Duration, ok bool, err error)
 }
 

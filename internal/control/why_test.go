@@ -236,7 +236,7 @@ func TestWhyAnswersAtEveryInstant(t *testing.T) {
 		{"stopping", Facts{Job: base(job.Running), Attempts: failed}, []string{"lightgbm"}},
 		{"retry", Facts{Job: base(job.Running), Attempts: retried, Standing: &standing}, []string{"tried again in 1 s (retry 2 of 3)", "SIGSEGV"}},
 		{"cancelling", Facts{Job: cancelling, Attempts: gang(job.ReplicaRunning)}, []string{"being cancelled since 3 s"}},
-		{"cancelled", Facts{Job: cancelled}, []string{"It was cancelled: The job was cancelled by the user."}},
+		{"cancelled", Facts{Job: cancelled}, []string{"It was cancelled by the user."}},
 		{"failed", Facts{Job: over, Attempts: failed}, []string{"It failed: The program imports lightgbm"}},
 		{"succeeded", Facts{Job: succeeded, Attempts: gang(job.ReplicaRunning)}, []string{"It succeeded", "after 9 min"}},
 		{"about to start", Facts{Job: base(job.Queued)}, []string{"about to start"}},
