@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/trainyard/trainyard/internal/cli/format"
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/job"
 )
@@ -37,8 +37,8 @@ func runWhy(ctx context.Context, a *App, id string) error {
 		if err != nil {
 			return err
 		}
-		var doc any
-		if err := json.Unmarshal(w.Facts, &doc); err != nil {
+		doc, err := format.Decode(w.Facts)
+		if err != nil {
 			return err
 		}
 		return f.PrintOne(a.Out, doc)
@@ -56,7 +56,7 @@ func sayWhatItWaitsFor(ctx context.Context, a *App, c *client.Client, project st
 	if st := j.JobState(); st != job.Queued && st != job.Preparing && st != job.Cancelling {
 		return
 	}
-	if w, err := c.Why(ctx, project, j.JobId); err == nil {
+	if w, err := c.Why(ctx, project, j.JobId); err == nil && w.Sentence != "" {
 		a.Say("\n%s", w.Sentence)
 	}
 }
