@@ -176,6 +176,19 @@ func (s share) less(n job.Need) share {
 	return s
 }
 
+func (s share) more(n job.Need) share {
+	s.CPUs, s.Memory, s.GPUs, s.jobs = s.CPUs+n.CPUs, s.Memory+n.Memory, s.GPUs+n.GPUs, s.jobs+1
+	return s
+}
+
+// spent reports whether there is nothing left of what every job needs.
+func (r *room) spent() bool {
+	if r.v.Settings.MaxParallel > 0 {
+		return r.free.jobs <= 0
+	}
+	return r.v.Capacity.CPUs > 0 && r.free.CPUs < 0
+}
+
 func newRoom(v View, holding []*Item) *room {
 	c := v.Capacity
 	r := &room{v: v, left: share{job.Need{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs}, v.Settings.MaxParallel}}
