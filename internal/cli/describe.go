@@ -76,6 +76,7 @@ func runDescribe(ctx context.Context, o *describeOptions) error {
 		if p, _, err := c.Provenance(ctx, s.Project, o.job); err == nil && p.Repeats != "" {
 			o.Say("\nIt repeats job %s.", p.Repeats)
 		}
+		sayWhatItWaitsFor(ctx, o.App, c, s.Project, j)
 		o.Say("\nView logs with the command\n\n  $ trainyard jobs stream-logs %s", o.job)
 	}
 	return nil

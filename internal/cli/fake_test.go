@@ -168,6 +168,8 @@ func (f *fake) job(w http.ResponseWriter, r *http.Request, id, verb string) {
 		f.mu.Lock()
 	case verb == "timeline":
 		_, _ = io.WriteString(w, `{"events":[{"Seq":1,"Time":"2026-01-02T03:04:05Z","Name":"q","Step":"queue","Text":"Job j is queued."},{"Seq":2,"Time":"2026-01-02T03:04:05.25Z","Name":"e","Step":"environment","Text":"environment was there","seconds":0.25,"Task":"master-replica-0"}]}`)
+	case verb == "why":
+		answer(w, map[string]any{"state": j["state"], "sentence": "It is waiting for 2 vCPUs; it is next.", "hint": "Patience.", "position": 1})
 	case r.Method == http.MethodPatch:
 		var body map[string]any
 		_ = json.NewDecoder(r.Body).Decode(&body)

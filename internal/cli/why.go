@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trainyard/trainyard/internal/cli/format"
+	"github.com/trainyard/trainyard/internal/client"
+	"github.com/trainyard/trainyard/internal/job"
 )
 
 func newWhy(a *App) *cobra.Command {
@@ -46,4 +48,15 @@ func runWhy(ctx context.Context, a *App, id string) error {
 		fmt.Fprintln(a.Out, "hint: "+w.Hint)
 	}
 	return nil
+}
+
+// sayWhatItWaitsFor says it beside a description, which the API's fields have
+// no place for. A server that cannot tell is no reason to fail.
+func sayWhatItWaitsFor(ctx context.Context, a *App, c *client.Client, project string, j client.Job) {
+	if st := j.JobState(); st != job.Queued && st != job.Preparing && st != job.Cancelling {
+		return
+	}
+	if w, err := c.Why(ctx, project, j.JobId); err == nil && w.Sentence != "" {
+		a.Say("\n%s", w.Sentence)
+	}
 }

@@ -18,6 +18,9 @@ func beforeAttempt(now time.Time, v View, it *Item, fits bool, later func(time.T
 	if over, reason := it.overdue(now, later); over {
 		return it.end(now, job.Cancelled, reason), true
 	}
+	if it.Broken != "" {
+		return it.end(now, job.Failed, it.Broken), true
+	}
 	if a := it.Current; a != nil {
 		if due := a.Ended.Add(backoff(a.Number)); now.Before(due) {
 			later(due)
@@ -43,7 +46,7 @@ func beforeAttempt(now time.Time, v View, it *Item, fits bool, later func(time.T
 	c.Events = append(c.Events, service(fmt.Sprintf("a%d/preparing", n), "Job is preparing."))
 	order, err := it.order(v, attempt)
 	if err != nil {
-		return it.end(now, job.Failed, "The job could not be started: "+err.Error()), true
+		return it.end(now, job.Failed, notStarted+err.Error()), true
 	}
 	return Action{Key: it.Key, Kind: Reserve, Change: c, Attempt: order}, true
 }

@@ -18,12 +18,15 @@ import (
 // Item is a job and what is known of it now.
 type Item struct {
 	job.Work
-	Status executor.Status     // of the current attempt
-	Known  bool                // the executor has answered about the current attempt
-	Noted  map[Run]int         // how many of a run's steps are in the timeline
-	Reaped map[job.Replica]int // lost runs of which nothing is left running: replica → run + 1
-	Busy   bool                // an action is under way; nothing else is decided
-	Pause  time.Time           // not before, after something failed
+	Status  executor.Status     // of the current attempt
+	Known   bool                // the executor has answered about the current attempt
+	Noted   map[Run]int         // how many of a run's steps are in the timeline
+	Reaped  map[job.Replica]int // lost runs of which nothing is left running: replica → run + 1
+	Busy    bool                // an action is under way; nothing else is decided
+	Pause   time.Time           // not before, after something failed
+	Trouble string              // what the last action met that was not done; it is tried again
+	Tries   int                 // how many actions in a row were not done
+	Broken  string              // why it can never be started: it ends with this
 }
 
 // Run is one run of a replica of the current attempt.
@@ -173,6 +176,19 @@ func (s share) less(n job.Need) share {
 	return s
 }
 
+func (s share) more(n job.Need) share {
+	s.CPUs, s.Memory, s.GPUs, s.jobs = s.CPUs+n.CPUs, s.Memory+n.Memory, s.GPUs+n.GPUs, s.jobs+1
+	return s
+}
+
+// spent reports whether there is nothing left of what every job needs.
+func (r *room) spent() bool {
+	if r.v.Settings.MaxParallel > 0 {
+		return r.free.jobs <= 0
+	}
+	return r.v.Capacity.CPUs > 0 && r.free.CPUs < 0
+}
+
 func newRoom(v View, holding []*Item) *room {
 	c := v.Capacity
 	r := &room{v: v, left: share{job.Need{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs}, v.Settings.MaxParallel}}
@@ -185,15 +201,22 @@ func newRoom(v View, holding []*Item) *room {
 
 // take takes a job's share, and reports whether it is there. One that does not
 // fit keeps its share from those behind it all the same: they start in what it
-// leaves, so that none is passed for ever.
+// leaves, so that none is passed for ever. One that can never fit keeps none.
 func (r *room) take(it *Item) bool {
 	n := need(it, r.v)
+	if r.never(n) {
+		return false
+	}
 	fits := r.fits(r.free, n)
 	r.free = r.free.less(n)
-	if fits {
-		r.left = r.left.less(n)
-	}
 	return fits
+}
+
+// never reports whether a share is more than there is in all: the machine had
+// more when the job was accepted. Processors and memory are wishes, which are
+// scaled to what there is.
+func (r *room) never(n job.Need) bool {
+	return r.v.Settings.MaxParallel == 0 && n.GPUs > r.v.Capacity.GPUs
 }
 
 func (r *room) fits(s share, n job.Need) bool {

@@ -97,9 +97,10 @@ func (c *Controller) sendOrApply(ctx context.Context, it *Item, a Action, change
 	finish := func() {
 		it.Busy = false
 		if err != nil {
-			c.failed(ctx, it, a, err)
+			c.failed(it, a, err)
 			return
 		}
+		it.Trouble, it.Tries = "", 0
 		if a.Kind == Reap {
 			if it.Reaped == nil {
 				it.Reaped = map[job.Replica]int{}
@@ -121,15 +122,46 @@ func (c *Controller) sendOrApply(ctx context.Context, it *Item, a Action, change
 	}
 }
 
+// internalTries is how often an attempt is begun that meets an error of ours.
+const internalTries = 3
+
+// How the error of a job begins that could not be started.
+const (
+	notStarted    = "The job could not be started: "
+	internalError = "Internal error occurred for the current attempt" // the original's
+)
+
 // failed is what becomes of a job when the executor could not do its part. A
-// request that is wrong for good ends the job; all else is tried again.
-func (c *Controller) failed(ctx context.Context, it *Item, a Action, err error) {
+// request that is wrong for good ends the job, and so does an error of ours
+// that stays; all else is tried for as long as it takes.
+func (c *Controller) failed(it *Item, a Action, err error) {
 	c.o.Log.Error("an action failed", "job", a.Key, "action", string(a.Kind), "err", err)
+	it.Tries++
 	it.Pause = c.o.Now().Add(pause)
-	if (a.Kind == Reserve || a.Kind == Start) && (fault.Is(err, fault.Invalid) || fault.Is(err, fault.Precondition)) {
-		end := it.end(c.o.Now(), job.Failed, "The job could not be started: "+err.Error())
-		c.apply(ctx, it, end.Change)
+	it.Trouble = trouble(err)
+	if a.Kind != Reserve && a.Kind != Start {
+		return
 	}
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Precondition:
+		it.Broken = notStarted + err.Error()
+	case fault.Internal:
+		if it.Tries >= internalTries {
+			it.Broken = internalError + ": it could not be started. The server's log has the cause."
+		}
+		it.Pause = c.o.Now().Add(pause * time.Duration(it.Tries*it.Tries*it.Tries)) // 1 s, 8 s
+	}
+	if it.Broken != "" {
+		it.Pause = time.Time{}
+	}
+}
+
+// trouble is an error as the job's user may see it.
+func trouble(err error) string {
+	if fault.KindOf(err) == fault.Internal {
+		return "an internal error, of which the server's log has the cause"
+	}
+	return err.Error()
 }
 
 // apply writes a change and takes it over into the item. When it could not be
@@ -138,7 +170,7 @@ func (c *Controller) apply(ctx context.Context, it *Item, change job.Change) boo
 	j, err := c.o.Store.Apply(context.WithoutCancel(ctx), change)
 	if err != nil {
 		c.o.Log.Error("a change could not be written", "job", change.Key, "err", err)
-		it.Pause = c.o.Now().Add(pause)
+		it.Trouble, it.Pause = trouble(err), c.o.Now().Add(pause)
 		return false
 	}
 	if change.Cleaned {
@@ -146,7 +178,7 @@ func (c *Controller) apply(ctx context.Context, it *Item, change job.Change) boo
 		c.drop(it)
 		return true
 	}
-	it.Job = j
+	it.Job, it.Trouble = j, ""
 	if change.Attempt != nil {
 		if it.Current == nil || it.Current.Number != change.Attempt.Number {
 			it.Status, it.Known, it.Noted, it.Reaped = executor.Status{}, false, nil, nil

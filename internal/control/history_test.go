@@ -262,8 +262,19 @@ func (p *past) ended(it *Item, c job.Change) {
 	if c.State == job.Cancelled && it.Cancel == nil && it.MaxRunning == 0 && it.MaxWait == 0 {
 		p.t.Fatalf("%s is cancelled, and nobody wished it", it.Key)
 	}
-	if it.Current == nil {
+	if c.Attempt == nil { // between attempts, or before the first
+		if it.Cancel != nil && c.State != job.Cancelled {
+			p.t.Fatalf("%s was to be cancelled, and ends as %s", it.Key, c.State)
+		}
 		return
+	}
+	m := c.Attempt.Replicas[0]
+	byItself := m.State == job.ReplicaExited && it.Cancel != nil && m.Ended.Before(it.Cancel.Time)
+	if it.Cancel != nil && !byItself && c.State != job.Cancelled {
+		p.t.Fatalf("%s was to be cancelled, and ends as %s: %+v", it.Key, c.State, m)
+	}
+	if c.State == job.Succeeded && (m.State != job.ReplicaExited || m.Exit.Code != 0) {
+		p.t.Fatalf("%s succeeds, and its primary is %+v", it.Key, m)
 	}
 	if g := p.machine[it.name(it.Current)]; g != nil && len(g.live) > 0 {
 		p.t.Fatalf("%s is %s while %v of it run", it.Key, it.State, g.live)

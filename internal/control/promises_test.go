@@ -180,6 +180,40 @@ func TestNoLaterJobDelaysAnEarlierOne(t *testing.T) {
 	})
 }
 
+// TestTheEstimateIsRightWhenTheLengthsAre asks at the beginning when each job
+// will start, and looks when it does.
+func TestTheEstimateIsRightWhenTheLengthsAre(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		machine := executor.Capacity{CPUs: 16, Memory: 32 << 30, GPUs: 2}
+		p := newPast(t, machine)
+		p.v.Settings.MaxParallel = rapid.SampledFrom([]int{0, 0, 0, 3}).Draw(t, "parallel")
+		lengths := map[job.Key]length{}
+		var keys []job.Key
+		for _, l := range rapid.SliceOfN(rapid.Custom(drawLength(machine)), 1, 12).Draw(t, "jobs") {
+			l.attempts = l.attempts[:1]
+			key := p.submit(l.spec).Key
+			lengths[key], keys = l, append(keys, key)
+		}
+		guess := map[job.Key]time.Time{}
+		for _, key := range keys {
+			at, ok, doubt := forecast(p.now, p.v, key, func(k job.Key) (time.Duration, bool) { return lengths[k].attempts[0], true })
+			if !ok {
+				t.Fatalf("no estimate for %s: of %s nothing is known", key, doubt)
+			}
+			guess[key] = at
+		}
+		for len(p.v.Items) > 0 {
+			p.play(lengths)
+			p.now = p.now.Add(time.Second)
+		}
+		for _, key := range keys {
+			if !guess[key].Equal(p.admitted[key]) {
+				t.Fatalf("%s was to start after %s, and did after %s", key, guess[key].Sub(t0), p.admitted[key].Sub(t0))
+			}
+		}
+	})
+}
+
 // length is a job whose attempts take their time; all but the last end by a
 // signal after which the whole job is tried again.
 type length struct {

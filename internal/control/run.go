@@ -31,6 +31,9 @@ func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, boo
 		if over, reason := it.overdue(now, later); over {
 			return it.end(now, job.Cancelled, reason), true
 		}
+		if it.Broken != "" {
+			return it.end(now, job.Failed, it.Broken), true
+		}
 		return it.start(now, v, "Waiting for training program to start."), true
 	}
 	if !it.Known {
@@ -55,6 +58,12 @@ func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, boo
 			return it.stop()
 		}
 		return it.end(now, job.Cancelled, reason), true
+	}
+	if it.Broken != "" { // what runs of it cannot be joined by the rest
+		if live > 0 {
+			return it.stop()
+		}
+		return it.end(now, job.Failed, it.Broken), true
 	}
 	return it.outcome(now, v, live, later)
 }
@@ -83,7 +92,7 @@ func (it *Item) remove(a *job.Attempt, keep time.Duration, c job.Change) Action 
 func (it *Item) start(now time.Time, v View, line string) Action {
 	order, err := it.order(v, it.Current)
 	if err != nil {
-		return it.end(now, job.Failed, "The job could not be started: "+err.Error())
+		return it.end(now, job.Failed, notStarted+err.Error())
 	}
 	a := clone(it.Current)
 	if a.State == job.AttemptCreated {
@@ -239,11 +248,8 @@ func (it *Item) stopReason(now time.Time, later func(time.Time)) (bool, string) 
 // permanent failure of any is the job's failure, all else is tried again.
 func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) (Action, bool) {
 	a := it.Current
-	primary, failed := a.Replicas[0], blame(a)
-	// One that ends with 0 because we stopped it for another's failure has not
-	// succeeded.
-	given := failed != nil && a.State == job.AttemptStopping && primary.Exit != nil && primary.Exit.Requested
-	if primary.State == job.ReplicaExited && primary.Exit.Code == 0 && !given {
+	failed := blame(a)
+	if succeeded(a, failed) {
 		if live > 0 {
 			return it.stop()
 		}
@@ -279,6 +285,16 @@ func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) 
 		message := diagnose.Explain(diagnose.Failure{Spec: it.Spec, Replica: *failed, Attempt: a.Number, Others: others(a)})
 		return it.end(now, job.Failed, message), true
 	}
+}
+
+// succeeded reports whether the primary has. One that ends with 0 because we
+// stopped it for another's failure has not.
+func succeeded(a *job.Attempt, failed *job.ReplicaRun) bool {
+	p := a.Replicas[0]
+	if p.State != job.ReplicaExited || p.Exit.Code != 0 {
+		return false
+	}
+	return failed == nil || !p.Exit.Requested || a.State != job.AttemptStopping
 }
 
 // restart gives a replica its next run. The row is written first; the run is

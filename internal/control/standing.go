@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 type Standing struct {
 	Key      job.Key
 	Starting bool      // it has its share, and is about to start
+	Never    bool      // it needs more than there is
 	Behind   job.Key   // the first that waits for more, where its own share would be free
 	Before   int       // how many jobs start before it
 	Ahead    []job.Key // the first of them
@@ -35,6 +37,8 @@ func (s Standing) Reason() string {
 			who = "a job of another project"
 		}
 		return fmt.Sprintf("waiting behind %s, which came before and is to have what is free", who)
+	case s.Never:
+		return fmt.Sprintf("waiting for %d GPUs, and there are %d: it cannot start here", s.Needs.GPUs, s.Total.GPUs)
 	case s.Slots > 0:
 		return fmt.Sprintf("waiting for one of %d running jobs to end (max-parallel-jobs)", s.Slots)
 	default:
@@ -69,13 +73,14 @@ func standings(v View) map[job.Key]Standing {
 			Key: it.Key, Before: i, Ahead: ahead[:min(i, named)], Holders: holders, Needs: need(it, v), Total: job.Need(v.Capacity), Slots: v.Settings.MaxParallel,
 			Free: positive(free.left.Need),
 		}
+		s.Never = free.never(s.Needs)
 		s.Lacks = s.lacks()
 		switch s.Starting = free.take(it); {
-		case s.Starting:
+		case s.Starting, s.Never:
 		case free.fits(free.left, s.Needs):
 			s.Behind = blocked
 		}
-		if !s.Starting && blocked == (job.Key{}) {
+		if !s.Starting && !s.Never && blocked == (job.Key{}) {
 			blocked = it.Key
 		}
 		all[it.Key] = s
@@ -145,60 +150,75 @@ func size(cpus float64, memory int64, gpus int) string {
 type Typical func(job.Key) (d time.Duration, ok bool)
 
 // forecast says when a waiting job may start, if what runs and what is ahead of
-// it takes as long as its like did before. ok is false where there is no
-// telling; doubt then names the job that nothing is known of.
+// it takes as long as its like did before. It plays what Decide would do at
+// each end; those behind the job do not matter, as they never delay it. ok is
+// false where there is no telling; doubt then names the job that nothing is
+// known of.
 func forecast(now time.Time, v View, key job.Key, typical Typical) (start time.Time, ok bool, doubt job.Key) {
-	type end struct {
-		at   time.Time
-		need job.Need
-	}
-	var ends []end
-	insert := func(e end) {
-		i, _ := slices.BinarySearchFunc(ends, e, func(a, b end) int { return a.at.Compare(b.at) })
-		ends = slices.Insert(ends, i, e)
-	}
-	var unknown []*Item // run, and may end at any time
 	line := admission(v.Items)
 	r := newRoom(v, line.holding)
-	for _, it := range line.holding {
+	var ends []end // by time
+	begins := func(it *Item, since time.Time) {
 		d, known := lasts(it, typical)
 		if !known {
-			unknown = append(unknown, it)
-			continue
+			if doubt == (job.Key{}) {
+				doubt = it.Key
+			}
+			return // it keeps its share, for all that is known
 		}
-		at := it.begun(now).Add(d)
+		at := since.Add(d)
 		if at.Before(now) {
 			at = now // it is over its time, and may end any moment
 		}
-		insert(end{at, need(it, v)})
+		i, _ := slices.BinarySearchFunc(ends, at, func(e end, at time.Time) int { return e.at.Compare(at) })
+		ends = slices.Insert(ends, i, end{at, need(it, v)})
 	}
-	clock, left := now, r.left
+	for _, it := range line.holding {
+		begins(it, it.begun(now))
+	}
+	var ahead []*Item // and the job itself, at the end
 	for _, it := range line.waiting {
-		n := need(it, v)
-		for !r.fits(left, n) {
-			if len(ends) == 0 {
-				if len(unknown) > 0 {
-					return time.Time{}, false, unknown[0].Key
-				}
-				return time.Time{}, false, it.Key
-			}
-			clock = ends[0].at
-			left = left.less(job.Need{CPUs: -ends[0].need.CPUs, Memory: -ends[0].need.Memory, GPUs: -ends[0].need.GPUs})
-			left.jobs += 2 // one that less took, one that has ended
-			ends = ends[1:]
+		if !r.never(need(it, v)) {
+			ahead = append(ahead, it)
 		}
 		if it.Key == key {
-			return clock, true, job.Key{}
+			break
 		}
-		left = left.less(n)
-		d, known := lasts(it, typical)
-		if !known {
-			unknown = append(unknown, it)
-			continue
-		}
-		insert(end{clock.Add(d), n})
 	}
-	return time.Time{}, false, key
+	for clock := now; ; {
+		r.free = r.left
+		for i := 0; i < len(ahead) && !r.spent(); {
+			it := ahead[i]
+			if !r.take(it) {
+				i++
+				continue
+			}
+			if it.Key == key {
+				return clock, true, job.Key{}
+			}
+			r.left = r.left.less(need(it, v))
+			begins(it, clock)
+			if i == 0 {
+				ahead = ahead[1:]
+			} else {
+				ahead = slices.Delete(ahead, i, i+1)
+			}
+		}
+		if len(ends) == 0 {
+			return time.Time{}, false, cmp.Or(doubt, key)
+		}
+		clock = ends[0].at
+		for len(ends) > 0 && ends[0].at.Equal(clock) {
+			r.left = r.left.more(ends[0].need)
+			ends = ends[1:]
+		}
+	}
+}
+
+// end is when a job may give its share back.
+type end struct {
+	at   time.Time
+	need job.Need
 }
 
 // lasts is how long a job may be thought to run: as its like did, and no longer

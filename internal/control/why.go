@@ -35,6 +35,7 @@ type Why struct {
 	Restarts int       `json:"restarts,omitempty"` // of replicas, in this attempt
 	Behind   []string  `json:"behind,omitempty"`   // replicas whose program has not started
 	NextTry  time.Time `json:"nextTry,omitzero"`
+	Trouble  string    `json:"trouble,omitempty"` // what the next step met that was not done
 
 	// Of one that failed.
 	Failure *Failed `json:"failure,omitempty"`
@@ -73,6 +74,7 @@ type Facts struct {
 	Standing *Standing     // of a job that waits
 	Estimate time.Time     // of its start; zero for none
 	Doubt    job.Key       // whose length nobody knows, where there is no estimate
+	Trouble  string        // what its next step met that was not done
 	Step     string        // the latest step that a replica of it is in: "environment"
 }
 
@@ -102,10 +104,13 @@ func Explain(now time.Time, f Facts) Why {
 	case a == nil:
 		w.Sentence = "It is queued, and about to start."
 	case a.State == job.AttemptStopping:
-		w.Sentence = "A replica failed, and the others were asked to end."
-		w.failure(j, a)
+		w.stops(j, a)
 	default:
 		w.goesOn(now, f, a)
+	}
+	if f.Trouble != "" && !j.State.Final() {
+		w.Trouble = f.Trouble
+		w.Sentence += " Its next step could not be done, and is tried again: " + sentence(f.Trouble, "")
 	}
 	return w
 }
@@ -123,13 +128,32 @@ func (w *Why) ended(j job.Job, a *job.Attempt) {
 			w.Sentence += fmt.Sprintf(" Before that it took %s.", tries(j.Attempt, w.Restarts))
 		}
 	case j.State == job.Cancelled:
-		w.Sentence = "It was cancelled: " + sentence(j.Error, "nobody said why")
+		w.Sentence = itself("It was cancelled: ", j.Error, "nobody said why")
 	default:
-		if a != nil {
+		if a != nil && !strings.HasPrefix(j.Error, notStarted) && !strings.HasPrefix(j.Error, internalError) {
 			w.failure(j, a)
 		}
 		if w.Failure == nil {
-			w.Sentence = "It failed: " + sentence(j.Error, "the reason is not known")
+			w.Sentence = itself("It failed: ", j.Error, "the reason is not known")
+		}
+	}
+}
+
+// stops tells of a job whose replicas were asked to end.
+func (w *Why) stops(j job.Job, a *job.Attempt) {
+	failed := blame(a)
+	switch {
+	case succeeded(a, failed):
+		w.Sentence = "Its primary replica ended with status 0, and the others were asked to end."
+	case failed == nil && j.MaxRunning > 0 && j.State == job.Running:
+		w.Sentence = fmt.Sprintf("It ran for longer than %s (maxRunningTime), and its replicas were asked to end.", about(j.MaxRunning))
+	case failed == nil:
+		w.Sentence = "Its replicas were asked to end."
+	default:
+		w.failure(j, a)
+		w.Sentence += " The other replicas were asked to end."
+		if classify(*failed) != permanent && a.Number <= maxRetries {
+			w.Sentence += fmt.Sprintf(" Then the whole job is tried again (retry %d of %d).", a.Number, maxRetries)
 		}
 	}
 }
@@ -167,6 +191,9 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 		}
 	}
 	for _, h := range s.Holders {
+		if !holdsWhat(h.Holds, s.Lacks) {
+			continue
+		}
 		held := Held{Holds: *amount(h.Holds), Since: h.Since}
 		if h.Key.Project == f.Job.Key.Project {
 			held.Job = string(h.Key.ID)
@@ -181,8 +208,13 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 			return
 		}
 	}
+	if s.Never {
+		w.Sentence = fmt.Sprintf("It is %s.", s.Reason())
+		w.Hint = "Cancel it, or start the server where that many GPUs are."
+		return
+	}
 	parts := []string{fmt.Sprintf("It is %s", s.Reason())}
-	if len(s.Holders) > 0 && !s.Starting {
+	if len(w.Holders) > 0 && !s.Starting {
 		parts = append(parts, "held by "+names(w.Holders))
 	}
 	if s.Before > 0 {
@@ -198,7 +230,7 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 	case s.Starting:
 	case !f.Estimate.IsZero():
 		w.Estimate = f.Estimate
-		w.Estimated = "how long the last successful runs of the same modules took"
+		w.Estimated = "how long the last successful runs of the same modules took, or of their projects"
 		parts = append(parts, fmt.Sprintf("it may start in about %s, going by earlier runs", about(f.Estimate.Sub(now))))
 	default:
 		w.Estimated = "no estimate: no earlier run tells how long those jobs take"
@@ -208,6 +240,12 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 		parts = append(parts, w.Estimated)
 	}
 	w.Sentence = strings.Join(parts, "; ") + "."
+}
+
+// holdsWhat reports whether a job holds some of what another one lacks; where
+// it lacks nothing, it waits for its turn, and all hold it up.
+func holdsWhat(holds, lacks job.Need) bool {
+	return lacks == job.Need{} || holds.CPUs > 0 && lacks.CPUs > 0 || holds.Memory > 0 && lacks.Memory > 0 || holds.GPUs > 0 && lacks.GPUs > 0
 }
 
 func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
@@ -307,6 +345,16 @@ func names(held []Held) string {
 
 func amount(n job.Need) *Amount { return &Amount{CPUs: n.CPUs, Memory: n.Memory, GPUs: n.GPUs} }
 
+// itself is a job's error as its own sentence, which may say already what
+// became of it.
+func itself(became, text, otherwise string) string {
+	said := sentence(text, otherwise)
+	if rest, ok := strings.CutPrefix(said, "The job "); ok {
+		return "It " + rest
+	}
+	return became + said
+}
+
 // sentence is the first line of a text, with its stop.
 func sentence(text, otherwise string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
@@ -320,7 +368,7 @@ func sentence(text, otherwise string) string {
 type History interface {
 	Attempts(ctx context.Context, key job.Key) ([]job.Attempt, error)
 	// Typical is how long the last successful jobs of a project ran that run a
-	// module, the median; ok is false where there was none.
+	// module, or any where none did: the median; ok is false where there was none.
 	Typical(ctx context.Context, project job.Project, module string) (d time.Duration, ok bool, err error)
 }
 
@@ -341,15 +389,19 @@ func (c *Controller) Why(ctx context.Context, j job.Job, h History) (Why, error)
 
 // place asks the loop where the job stands, and the store when it may start.
 func (c *Controller) place(ctx context.Context, f *Facts, h History) error {
+	said := make(chan [2]string, 1) // its own, should the wait for it end first
+	if c.inLoop(ctx, func() {
+		var now [2]string
+		if it := c.items[f.Job.Key]; it != nil {
+			now = [2]string{latestStep(it), it.Trouble}
+		}
+		said <- now
+	}) {
+		now := <-said
+		f.Step, f.Trouble = now[0], now[1]
+	}
 	s, ok := c.Standing(ctx, f.Job.Key)
-	step := ""
 	if !ok {
-		c.inLoop(ctx, func() {
-			if it := c.items[f.Job.Key]; it != nil {
-				step = latestStep(it)
-			}
-		})
-		f.Step = step
 		return nil
 	}
 	f.Standing = &s

@@ -50,6 +50,40 @@ func TestWhatDoesNotFitKeepsItsShareFromThoseBehind(t *testing.T) {
 	}
 }
 
+// TestWhatCanNeverStartHoldsNothingBack has a job that was accepted when the
+// machine had more GPUs.
+func TestWhatCanNeverStartHoldsNothingBack(t *testing.T) {
+	v := View{Capacity: executor.Capacity{CPUs: 4, GPUs: 1}, Items: []*Item{needing(1, 4, 2), needing(2, 4, 0), needing(3, 4, 0)}}
+	actions, _ := Decide(t0, v)
+	if len(actions) != 1 || actions[0].Key != v.Items[1].Key {
+		t.Errorf("%+v, want the second started", actions)
+	}
+	all := standings(v)
+	if s := all[v.Items[0].Key]; s.Reason() != "waiting for 2 GPUs, and there are 1: it cannot start here" {
+		t.Errorf("the first is %s", s.Reason())
+	}
+	if s := all[v.Items[2].Key]; s.Behind.ID != "" || !strings.Contains(s.Reason(), "waiting for 4 vCPUs") {
+		t.Errorf("the third is %s", s.Reason())
+	}
+	s := all[v.Items[0].Key]
+	if w := Explain(t0, Facts{Job: v.Items[0].Job, Standing: &s}); w.Sentence != "It is "+s.Reason()+"." || w.Hint == "" {
+		t.Errorf("why: %+v", w)
+	}
+	hour := func(job.Key) (time.Duration, bool) { return time.Hour, true }
+	if at, ok, _ := forecast(t0, v, v.Items[2].Key, hour); !ok || !at.Equal(t0.Add(time.Hour)) {
+		t.Errorf("the third may start at %v, %t; want in an hour", at, ok)
+	}
+}
+
+// TestOnlyThoseThatHoldWhatItLacksAreNamed has a job that waits for a GPU.
+func TestOnlyThoseThatHoldWhatItLacksAreNamed(t *testing.T) {
+	v := View{Capacity: executor.Capacity{CPUs: 8, GPUs: 1}, Items: []*Item{holding(1, 2, 0, t0), holding(2, 2, 1, t0), needing(3, 1, 1)}}
+	s := standings(v)[v.Items[2].Key]
+	if w := Explain(t0, Facts{Job: v.Items[2].Job, Standing: &s}); len(w.Holders) != 1 || w.Holders[0].Job != "jc" || !strings.Contains(w.Sentence, "held by jc;") {
+		t.Errorf("why: %+v, want jc as the holder", w)
+	}
+}
+
 // TestNobodyIsPassedForEver has small jobs come without end while a large one
 // waits: it starts when what ran before it came has ended.
 func TestNobodyIsPassedForEver(t *testing.T) {
@@ -202,7 +236,7 @@ func TestWhyAnswersAtEveryInstant(t *testing.T) {
 		{"stopping", Facts{Job: base(job.Running), Attempts: failed}, []string{"lightgbm"}},
 		{"retry", Facts{Job: base(job.Running), Attempts: retried, Standing: &standing}, []string{"tried again in 1 s (retry 2 of 3)", "SIGSEGV"}},
 		{"cancelling", Facts{Job: cancelling, Attempts: gang(job.ReplicaRunning)}, []string{"being cancelled since 3 s"}},
-		{"cancelled", Facts{Job: cancelled}, []string{"It was cancelled: The job was cancelled by the user."}},
+		{"cancelled", Facts{Job: cancelled}, []string{"It was cancelled by the user."}},
 		{"failed", Facts{Job: over, Attempts: failed}, []string{"It failed: The program imports lightgbm"}},
 		{"succeeded", Facts{Job: succeeded, Attempts: gang(job.ReplicaRunning)}, []string{"It succeeded", "after 9 min"}},
 		{"about to start", Facts{Job: base(job.Queued)}, []string{"about to start"}},

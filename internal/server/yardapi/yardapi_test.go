@@ -99,7 +99,10 @@ func (y *yard) serve(t *testing.T) *httptest.Server {
 			return json.Marshal(map[string]string{"jobId": string(j.Key.ID), "state": string(j.State)})
 		},
 		Waiting: func(job.Key) string { return "waiting for 2 CPUs" },
-		Log:     slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Why: func(_ context.Context, j job.Job) (any, error) {
+			return map[string]string{"sentence": "It is " + string(j.State) + "."}, nil
+		},
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}))
 	t.Cleanup(s.Close)
 	return s
@@ -177,6 +180,8 @@ func TestServerInfoTimelineAndMistakes(t *testing.T) {
 		"/v1/server":                       {200, `"version": "1.2.3"`},
 		"/v1/projects/p/jobs/j1:timeline":  {200, `"seconds": 1.5`},
 		"/v1/projects/p/jobs/j2:timeline":  {404, "no job p/j2"},
+		"/v1/projects/p/jobs/j1:why":       {200, `"sentence": "It is `},
+		"/v1/projects/p/jobs/j2:why":       {404, "no job p/j2"},
 		"/v1/projects/p/jobs/j2:follow":    {404, "no job p/j2"},
 		"/v1/projects/p/models/j1:follow":  {404, "nothing is served"},
 		"/v1/projects/p/jobs/a/b:timeline": {404, "nothing is served"},

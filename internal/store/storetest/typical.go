@@ -34,6 +34,10 @@ func (s suite) typical() {
 			s.t.Errorf("%s takes %v (%v, %v), want %v", module, d, ok, err, want)
 		}
 	}
+	// Of a module that never ran, what the project's last runs took: 1 s, 2, 4, 5 and 30 min.
+	if d, ok, err := s.s.Typical(s.t.Context(), "p", "new.task"); err != nil || !ok || d != 4*time.Minute {
+		s.t.Errorf("a new module takes %v (%v, %v), want what the project's do", d, ok, err)
+	}
 	if _, ok, _ := s.s.Typical(s.t.Context(), "q", "trainer.task"); ok {
 		s.t.Error("another project's jobs tell of this one's")
 	}
