@@ -67,7 +67,10 @@ var installers = map[string]*job.Exit{
 		Tail: []string{"error: Failed to build `/data/environments/packages/edff/tmp/src/junk.tar.gz`", "  cause: Invalid tar file", "  cause: Invalid gzip header"}},
 	"build-file-missing": {Code: 2, Step: "install", Message: "rel-9.tar.gz: it does not build: FileNotFoundError: [Errno 2] No such file or directory: 'requirements.txt'",
 		Tail: []string{"FileNotFoundError: [Errno 2] No such file or directory: 'requirements.txt'", "error: Failed to build `/data/environments/packages/b6e8/tmp/src/rel-9.tar.gz`", "  cause: The build backend returned an error"}},
-	"build-failed":  {Code: 1, Step: "install", Tail: []string{"  × Failed to build `app-1.0.tar.gz`", "  ├─▶ The build backend returned an error", "  ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"}},
+	"build-failed": {Code: 1, Step: "install", Tail: []string{"  × Failed to build `app-1.0.tar.gz`", "  ├─▶ The build backend returned an error", "  ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)"}},
+	"gcloud-package": {Code: 1, Step: "run", Message: "trainer-0.0.0.tar.gz was made by gcloud's generated setup.py, which takes the Python files of the package's top folder and nothing below it.",
+		Traceback: "Traceback (most recent call last):\n  File \"/data/environments/packages/ab/lib/python3.11/site-packages/trainer/task.py\", line 2, in <module>\n    open(os.path.join(os.path.dirname(__file__), 'words.txt'))\n" +
+			"FileNotFoundError: [Errno 2] No such file or directory: '/data/environments/packages/ab/lib/python3.11/site-packages/trainer/words.txt'\n"},
 	"package-fetch": {Code: 1, Step: "fetch", Message: "gs://b/x.tar.gz: No such object: b/x.tar.gz"},
 	"out-of-memory": {Code: 137, Signal: "SIGKILL", Step: "run", OutOfMem: true, PeakMemory: 2 << 30, MemLimit: 2 << 30},
 }
@@ -77,7 +80,7 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 	modules := map[string]string{"own-module-run": "trainer.missing"}
 	says := map[string]string{
 		"lost": "watched over the program is gone", "out-of-memory": "peak 2.0 GiB, limit 2.0 GiB", "killed": "killed the program with SIGKILL", "segfault": "SIGSEGV",
-		"abort": "SIGABRT", "own-module": "imports trainer.utils, which belongs to its own package", "own-module-run": "no module trainer.missing",
+		"abort": "SIGABRT", "gcloud-package": "site-packages/trainer/words.txt, which is not in its package", "own-module": "imports trainer.utils, which belongs to its own package", "own-module-run": "no module trainer.missing",
 		"missing-dependency": "imports sklearn_of_nobody", "job-dir-argument": "does not know the argument --job-dir", "arguments": "the following arguments are required: --epochs",
 		"python-too-new": "does not serve this version of Python", "no-version": "no-such-package-of-anybody", "index-unreachable": "could not be reached", "build-failed": "could not be built",
 		"build-file-missing": "setup.py reads requirements.txt, which is not in the archive", "damaged-package": "junk.tar.gz is no package",

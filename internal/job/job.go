@@ -183,7 +183,7 @@ type Exit struct {
 	PeakMemory int64     `json:"peakMemory,omitempty"` // bytes; 0 when not known
 	MemLimit   int64     `json:"memoryLimit,omitempty"`
 	CPUSeconds float64   `json:"cpuSeconds,omitempty"`
-	Message    string    `json:"message,omitempty"`   // what the agent says about a step before "run" that failed
+	Message    string    `json:"message,omitempty"`   // what the agent says about a step before "run" that failed, or of the packages of a program that failed
 	Traceback  string    `json:"traceback,omitempty"` // the program's last Python traceback
 	Tail       []string  `json:"tail,omitempty"`      // last lines of output
 	Retry      bool      `json:"retry,omitempty"`     // the agent knows that trying again may help (an index that did not answer)
