@@ -152,9 +152,7 @@ func outcome(t *testing.T, o pack.Options) string {
 	if err != nil {
 		return failed(err)
 	}
-	var archives []string
 	for _, a := range r.Archives {
-		archives = append(archives, a.Path)
 		for _, f := range a.Files {
 			fmt.Fprintf(&b, "%s\n", f.Path)
 		}
@@ -166,13 +164,13 @@ func outcome(t *testing.T, o pack.Options) string {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
 	if o.Module != "" {
-		if err := pack.CheckModule(archives, o.Module); err != nil {
+		if err := r.CheckModule(o.Module); err != nil {
 			return failed(err)
 		}
 		fmt.Fprintf(&b, "runs %s\n", o.Module)
 		return b.String()
 	}
-	m, err := pack.Entry(archives, o.Path)
+	m, err := r.Entry(o.Path)
 	if err != nil {
 		return failed(err)
 	}
