@@ -48,6 +48,7 @@ bench: build ## measure against peers in the same run; writes docs/benchmarks.md
 	@scripts/bench
 	@scripts/bench-storage
 	@scripts/bench-environments
+	@scripts/bench-packaging
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each
