@@ -23,17 +23,32 @@ import (
 
 var update = flag.Bool("update", false, "write what comes of the corpus into it")
 
-var uvOnce = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(os.TempDir(), "trainyard-test-uv") // kept for the next run: it is fetched
+// uvDir is where uv was fetched to; TestMain removes it.
+var uvDir string
+
+// uvVariable tells programs that a test starts where uv is.
+const uvVariable = "PACK_TEST_UV"
+
+var uvOnce = sync.OnceValues(func() (_ string, err error) {
+	if path := os.Getenv(uvVariable); path != "" {
+		return path, nil
+	}
+	if uvDir, err = os.MkdirTemp("", "trainyard-uv-"); err != nil {
+		return "", err
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", err
 	}
-	c, err := pyenv.Open(dir, pyenv.Options{Environ: os.Environ(), Index: pyenv.IndexFrom(os.Environ(), home), Log: slog.New(slog.DiscardHandler)})
+	c, err := pyenv.Open(uvDir, pyenv.Options{Environ: os.Environ(), Index: pyenv.IndexFrom(os.Environ(), home), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return "", err
 	}
-	return c.UV(context.Background())
+	path, err := c.UV(context.Background())
+	if err != nil {
+		return "", err
+	}
+	return path, os.Setenv(uvVariable, path)
 })
 
 func uv(context.Context) (string, error) { return uvOnce() }

@@ -18,7 +18,11 @@ func (r *Result) generate(o Options, p place) error {
 		return err
 	}
 	r.Skipped = c.skipped
-	requires, err := r.requirements(p.root)
+	beside := p.root
+	if filepath.Base(beside) == "src" && !exists(filepath.Join(beside, "requirements.txt")) {
+		beside = filepath.Dir(beside)
+	}
+	requires, err := r.requirements(beside)
 	if err != nil {
 		return err
 	}

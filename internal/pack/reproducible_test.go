@@ -1,3 +1,5 @@
+//go:build unix
+
 package pack_test
 
 import (
@@ -22,7 +24,11 @@ import (
 func TestMain(m *testing.M) {
 	path := os.Getenv("PACK_TEST_PATH")
 	if path == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if uvDir != "" {
+			_ = os.RemoveAll(uvDir)
+		}
+		os.Exit(code)
 	}
 	if mask, err := strconv.ParseInt(os.Getenv("PACK_TEST_UMASK"), 8, 32); err == nil {
 		syscall.Umask(int(mask))
