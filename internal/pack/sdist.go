@@ -153,6 +153,10 @@ func (b *building) failed(ctx context.Context, out []byte, err error) error {
 	if !exists(filepath.Join(b.root, "setup.py")) {
 		again = "python -m build"
 	}
-	return fault.Errorf(fault.Invalid, "Packaging of user Python code failed with message:\n\n%s\n", strings.TrimSpace(strings.ReplaceAll(string(out), b.tree, b.root))).
+	text := strings.TrimSpace(strings.ReplaceAll(string(out), b.tree, b.root))
+	if text == "" {
+		text = err.Error()
+	}
+	return fault.Errorf(fault.Invalid, "Packaging of user Python code failed with message:\n\n%s\n", text).
 		WithHint("try it yourself: cd %s && %s; an archive that you built can be named with --packages", b.root, again)
 }
