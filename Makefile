@@ -50,6 +50,7 @@ bench: build ## measure against peers in the same run; writes docs/benchmarks.md
 	@scripts/bench-environments
 	@scripts/bench-jobs
 	@scripts/bench-gang
+	@scripts/bench-packaging
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each

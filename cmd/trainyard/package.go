@@ -15,7 +15,7 @@ import (
 // the user's cache where a build needs isolation.
 func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, error) {
 	r, err := pack.Build(ctx, pack.Options{
-		Path: o.Path, Module: o.Module, OutDir: o.Into, Environ: o.Env,
+		Path: o.Path, Module: o.Module, OutDir: o.Into, Environ: o.Env, Cache: o.Cache,
 		UV: func(ctx context.Context) (string, error) {
 			s, err := config.Load(config.Input{Environ: o.Env})
 			if err != nil {
@@ -52,11 +52,11 @@ func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, err
 	switch {
 	case o.NoRun:
 	case o.Module == "":
-		if p.Module, err = pack.Entry(p.Archives, o.Path); err == nil && o.Say != nil {
+		if p.Module, err = r.Entry(o.Path); err == nil && o.Say != nil {
 			o.Say("Running %s; --module-name names another.", p.Module)
 		}
 	case !o.Elsewhere:
-		err = pack.CheckModule(p.Archives, o.Module)
+		err = r.CheckModule(o.Module)
 	}
 	return p, err
 }

@@ -152,7 +152,11 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 	if err := a.gather(ctx); err != nil {
 		return job.Exit{}, err
 	}
-	return a.runProgram(ctx, env)
+	exit, err := a.runProgram(ctx, env)
+	if err == nil && exit.Code != 0 && exit.Message == "" {
+		exit.Message = packedByGcloud(files)
+	}
+	return exit, err
 }
 
 func (a *agent) fetch(ctx context.Context) ([]File, error) {

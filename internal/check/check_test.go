@@ -133,20 +133,6 @@ func sdist(t testing.TB, members []txtar.File) string {
 	return path
 }
 
-// FuzzRead: an archive and its metadata may be anything.
-func FuzzRead(f *testing.F) {
-	f.Add([]byte("Metadata-Version: 2.1\nName: a_b\nRequires-Dist: numpy>=1 ; extra == 'x'\nRequires-Dist: scikit-learn (>=1)\n\nBody"))
-	f.Add([]byte("numpy>=1\nPyYAML\n[:python_version<'3']\nfuture\n[test]\npytest\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		_, a := parseMetadata(b)
-		for _, r := range append(a, parseRequires(b)...) {
-			if r == "" || r != normal(r) {
-				t.Errorf("requirement %q of %q", r, b)
-			}
-		}
-	})
-}
-
 // TestNothingIsRun: the code is read, not imported, and modules beside us are
 // not taken for the standard library's.
 func TestNothingIsRun(t *testing.T) {

@@ -41,6 +41,7 @@ type PackageOptions struct {
 	Elsewhere bool
 	Into      string     // an empty folder for the archives
 	Env       config.Env // the user's, to find Python in and to run setup.py with
+	Cache     string     // folder for what is packed again unchanged
 	// Say is told what the user should know; it may be nil.
 	Say func(format string, args ...any)
 }

@@ -80,7 +80,10 @@ func (o *submitOptions) renamed(p *packages, err error) error {
 
 // record notes in the job which commit it runs, unless its labels say already.
 func (p *packages) record(doc mlv1.Doc) {
-	if labels := doc.Sub("labels"); p.commit != "" && labels.Text(commitLabel) == "" {
+	if p.commit == "" {
+		return
+	}
+	if labels := doc.Sub("labels"); labels.Text(commitLabel) == "" {
 		labels[commitLabel] = fmt.Sprintf("%.63s", p.commit)
 	}
 }

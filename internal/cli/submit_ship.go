@@ -158,7 +158,7 @@ func (o *submitOptions) buildInto(ctx context.Context, dir string, p *packages, 
 		return err
 	}
 	master, _ := in["masterConfig"].(mlv1.Doc)
-	po := PackageOptions{Path: p.sources, Module: in.Text("pythonModule"), Elsewhere: len(o.packages) > 0, Into: dir, Env: o.Env}
+	po := PackageOptions{Path: p.sources, Module: in.Text("pythonModule"), Elsewhere: len(o.packages) > 0, Into: dir, Env: o.Env, Cache: filepath.Join(cacheDir(o.Env), "packed")}
 	po.NoRun = po.Module == "" && master.Text("imageUri") != ""
 	if !s.Quiet {
 		po.Say = func(format string, args ...any) { o.Say("%s", o.named(p, fmt.Sprintf(format, args...))) }

@@ -9,7 +9,7 @@ import (
 
 // elsewhere are the causes that other tests make happen.
 var elsewhere = []string{"lost", "idle", "python-version", "no-wheel", "conflict", "no-version", "index-denied", "index-unreachable", "hash", "damaged-package", "build-file-missing",
-	"install-disk-full", "build-import", "build-failed", "package-fetch"}
+	"install-disk-full", "build-import", "build-failed", "package-fetch", "gcloud-package"}
 
 func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 	dirs, err := os.ReadDir("testdata/apps")

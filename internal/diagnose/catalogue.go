@@ -34,13 +34,14 @@ type cause struct {
 	Source    string `yaml:"source"`    // the source line that raised it; ${name} is what Exception captured
 	Module    string `yaml:"module"`    // "own": the captured ${missing} belongs to the job's package; "other": it does not
 	Last      string `yaml:"last"`      // one of the last lines, where no exception ended the program
+	Message   string `yaml:"message"`   // in what the agent says, as of the packages of a program that failed
 	Output    string `yaml:"output"`    // in what an installer, or a fetch of packages, said
 
 	Peer bool   `yaml:"peer"` // it follows from the end of another replica
 	Text string `yaml:"text"` // ${name} is what was captured; <<a part>> without any is left out
 	Hint string `yaml:"hint"`
 
-	exception, frame, through, last, output *regexp.Regexp
+	exception, frame, through, last, message, output *regexp.Regexp
 }
 
 //go:embed causes.yaml
@@ -67,7 +68,7 @@ func read(text []byte) ([]cause, error) {
 			re   **regexp.Regexp
 			text string
 			form string
-		}{{&c.exception, c.Exception, `(?s)\A(?:%s)`}, {&c.frame, c.Frame, `%s\z`}, {&c.through, c.Through, `%s`}, {&c.last, c.Last, `(?m)%s`}, {&c.output, c.Output, `(?m)%s`}} {
+		}{{&c.exception, c.Exception, `(?s)\A(?:%s)`}, {&c.frame, c.Frame, `%s\z`}, {&c.through, c.Through, `%s`}, {&c.last, c.Last, `(?m)%s`}, {&c.message, c.Message, `%s`}, {&c.output, c.Output, `(?m)%s`}} {
 			if p.text == "" {
 				continue
 			}
@@ -137,7 +138,7 @@ func (c *cause) fits(f Failure, e evidence, r *raised) (map[string]string, bool)
 	for _, m := range []struct {
 		re   *regexp.Regexp
 		text string
-	}{{c.exception, textOf(r)}, {c.frame, frameOf(r)}, {c.through, filesOf(r)}, {c.last, strings.Join(e.last, "\n")}, {c.output, e.output}} {
+	}{{c.exception, textOf(r)}, {c.frame, frameOf(r)}, {c.through, filesOf(r)}, {c.last, strings.Join(e.last, "\n")}, {c.message, x.Message}, {c.output, e.output}} {
 		if m.re != nil && !capture(m.re, m.text, values) {
 			return nil, false
 		}

@@ -237,6 +237,9 @@ func TestCausesThatAreInTheRecordAlone(t *testing.T) {
 	for want, f := range map[string]Failure{
 		"lost": lost,
 		// As the agent writes it.
+		"gcloud-package": failure(&job.Exit{Code: 1, Step: "run", Uncaught: true, Message: "trainer-0.0.0.tar.gz was made by gcloud's generated setup.py, which takes the Python files of the package's top folder and nothing below it.",
+			Traceback: "Traceback (most recent call last):\n  File \"/data/lib/python3.11/site-packages/trainer/task.py\", line 2, in <module>\n    open(os.path.join(os.path.dirname(__file__), 'words.txt'))\n" +
+				"FileNotFoundError: [Errno 2] No such file or directory: '/data/lib/python3.11/site-packages/trainer/words.txt'\n"}),
 		"package-fetch": failure(&job.Exit{Code: 1, Step: "fetch", Message: "gs://b/x.tar.gz: No such object: b/x.tar.gz"}),
 	} {
 		if d := Of(f); d.Cause != want || d.Text == "" {

@@ -189,7 +189,7 @@ type Exit struct {
 	PeakMemory int64    `json:"peakMemory,omitempty"` // bytes; 0 when not known
 	MemLimit   int64    `json:"memoryLimit,omitempty"`
 	CPUSeconds float64  `json:"cpuSeconds,omitempty"`
-	Message    string   `json:"message,omitempty"`   // what the agent says about a step before "run" that failed
+	Message    string   `json:"message,omitempty"`   // what the agent says about a step before "run" that failed, or of the packages of a program that failed
 	Traceback  string   `json:"traceback,omitempty"` // the program's last Python traceback
 	Uncaught   bool     `json:"uncaught,omitempty"`  // the traceback's exception is what ended the program
 	Tail       []string `json:"tail,omitempty"`      // last lines of output

@@ -2,7 +2,9 @@ package pack
 
 import (
 	"archive/tar"
-	"compress/gzip"
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"os"
@@ -10,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/trainyard/trainyard/internal/fault"
 )
@@ -29,10 +33,10 @@ type entry struct {
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // writeArchive writes a .tar.gz that depends on nothing but names and content.
-func writeArchive(to string, entries []entry) (err error) {
+func writeArchive(to string, entries []entry) (a Archive, err error) {
 	f, err := os.Create(to)
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
+		return a, fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
 	}
 	defer func() {
 		if closeErr := f.Close(); err == nil && closeErr != nil {
@@ -42,20 +46,35 @@ func writeArchive(to string, entries []entry) (err error) {
 			os.Remove(to)
 		}
 	}()
-	z, _ := gzip.NewWriterLevel(f, gzip.DefaultCompression) // no name and no time in its header
+	a = Archive{Path: to, Name: filepath.Base(to)}
+	sum, out := sha256.New(), bufio.NewWriterSize(f, 1<<18)
+	// Level 2 of this library is several times as fast as others and hardly
+	// larger. There is no name and no time in the header.
+	z, err := gzip.NewWriterLevel(io.MultiWriter(out, sum), 2)
+	if err != nil {
+		return a, fault.Errorf(fault.Internal, "compress: %w", err)
+	}
 	t := tar.NewWriter(z)
 	for _, e := range entries {
 		if err := writeEntry(t, e); err != nil {
 			if _, ok := errors.AsType[*fault.Error](err); ok {
-				return err
+				return a, err
 			}
-			return fault.Errorf(fault.Invalid, "cannot pack %s: %w", e.name, err)
+			return a, fault.Errorf(fault.Invalid, "cannot pack %s: %w", e.name, err)
+		}
+		if e.link == "" && !strings.HasSuffix(e.name, "/") {
+			a.Files = append(a.Files, File{e.name, max(e.size, int64(len(e.data)))})
 		}
 	}
-	if err := errors.Join(t.Close(), z.Close()); err != nil {
-		return fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
+	if err := errors.Join(t.Close(), z.Close(), out.Flush()); err != nil {
+		return a, fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
 	}
-	return nil
+	info, err := f.Stat()
+	if err != nil {
+		return a, fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
+	}
+	a.Size, a.SHA256 = info.Size(), hex.EncodeToString(sum.Sum(nil))
+	return a, nil
 }
 
 func writeEntry(t *tar.Writer, e entry) error {
@@ -93,47 +112,72 @@ func writeEntry(t *tar.Writer, e entry) error {
 	return nil
 }
 
-// normalise writes a .tar.gz again without what the machine and the clock put
-// into it: order, times, owners, permissions but for executability.
+// normalise writes a .tar.gz, or a .tar as one, again without what the machine
+// and the clock put into it: order, times, owners, permissions but for
+// executability.
 func normalise(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return fault.Errorf(fault.Internal, "read %s: %w", path, err)
 	}
 	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
+	var r io.Reader = bufio.NewReaderSize(f, 1<<18)
+	to := path
+	if name, plain := strings.CutSuffix(path, ".tar"); plain {
+		to = name + ".tar.gz"
+	} else if r, err = gzip.NewReader(r); err != nil {
 		return nil // no gzip: it stays as it is
 	}
-	var entries []entry
-	t := tar.NewReader(z)
+	entries, known, err := members(r)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "the archive %s that was built cannot be read: %w", filepath.Base(path), err)
+	}
+	if !known {
+		return nil // what we do not know we do not touch
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	temp := to + ".new"
+	if _, err := writeArchive(temp, entries); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, to); err != nil {
+		return fault.Errorf(fault.Invalid, "cannot write %s: %w", to, err)
+	}
+	if to != path {
+		return os.Remove(path)
+	}
+	return nil
+}
+
+// members reads a tar; known is false where it has what is neither a file, a
+// folder nor a link.
+func members(r io.Reader) (entries []entry, known bool, err error) {
+	t := tar.NewReader(r)
 	for {
 		h, err := t.Next()
 		if err == io.EOF {
-			break
+			return entries, true, nil
 		}
 		if err != nil {
-			return fault.Errorf(fault.Invalid, "the archive %s that was built cannot be read: %w", filepath.Base(path), err)
+			return nil, false, err
 		}
 		e := entry{name: h.Name, exec: h.Mode&0o100 != 0}
 		switch h.Typeflag {
 		case tar.TypeReg:
-			if e.data, err = io.ReadAll(t); err != nil {
-				return fault.Errorf(fault.Invalid, "the archive %s that was built cannot be read: %w", filepath.Base(path), err)
+			if h.Size >= tooMuch {
+				return nil, false, nil
+			}
+			e.data = make([]byte, h.Size)
+			if _, err := io.ReadFull(t, e.data); err != nil {
+				return nil, false, err
 			}
 		case tar.TypeDir:
 			e.name = strings.TrimRight(h.Name, "/") + "/"
 		case tar.TypeSymlink:
 			e.link = h.Linkname
 		default:
-			return nil // what we do not know we do not touch
+			return nil, false, nil
 		}
 		entries = append(entries, e)
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	temp := path + ".new"
-	if err := writeArchive(temp, entries); err != nil {
-		return err
-	}
-	return os.Rename(temp, path)
 }

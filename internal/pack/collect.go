@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,6 +83,9 @@ func (c *collection) collect(pkg, name string) error {
 				if seen[to] {
 					return fault.Errorf(fault.Invalid, "link %s leads back to a folder above it", p).WithHint("remove the link")
 				}
+				if err := readableFolder(p); err != nil {
+					return err
+				}
 				below, err := rules.In(p)
 				if err != nil {
 					return err
@@ -111,6 +115,24 @@ func (c *collection) collect(pkg, name string) error {
 	}
 	slices.SortFunc(c.files, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	return nil
+}
+
+// readableFolder says that a folder cannot be read before a file in it is
+// looked for.
+func readableFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fault.Errorf(fault.Invalid, "cannot read the folder %s: %w", path, cause(err)).WithHint("leave it out with a .trainyardignore, or let yourself read it")
+	}
+	return f.Close()
+}
+
+// cause is an error of the file system without the path, which is named already.
+func cause(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 // tooMuch is the size from which on a file is no part of a program: what is

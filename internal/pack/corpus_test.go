@@ -23,17 +23,32 @@ import (
 
 var update = flag.Bool("update", false, "write what comes of the corpus into it")
 
-var uvOnce = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(os.TempDir(), "trainyard-test-uv") // kept for the next run: it is fetched
+// uvDir is where uv was fetched to; TestMain removes it.
+var uvDir string
+
+// uvVariable tells programs that a test starts where uv is.
+const uvVariable = "PACK_TEST_UV"
+
+var uvOnce = sync.OnceValues(func() (_ string, err error) {
+	if path := os.Getenv(uvVariable); path != "" {
+		return path, nil
+	}
+	if uvDir, err = os.MkdirTemp("", "trainyard-uv-"); err != nil {
+		return "", err
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", err
 	}
-	c, err := pyenv.Open(dir, pyenv.Options{Environ: os.Environ(), Index: pyenv.IndexFrom(os.Environ(), home), Log: slog.New(slog.DiscardHandler)})
+	c, err := pyenv.Open(uvDir, pyenv.Options{Environ: os.Environ(), Index: pyenv.IndexFrom(os.Environ(), home), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return "", err
 	}
-	return c.UV(context.Background())
+	path, err := c.UV(context.Background())
+	if err != nil {
+		return "", err
+	}
+	return path, os.Setenv(uvVariable, path)
 })
 
 func uv(context.Context) (string, error) { return uvOnce() }
@@ -152,9 +167,7 @@ func outcome(t *testing.T, o pack.Options) string {
 	if err != nil {
 		return failed(err)
 	}
-	var archives []string
 	for _, a := range r.Archives {
-		archives = append(archives, a.Path)
 		for _, f := range a.Files {
 			fmt.Fprintf(&b, "%s\n", f.Path)
 		}
@@ -166,13 +179,13 @@ func outcome(t *testing.T, o pack.Options) string {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
 	if o.Module != "" {
-		if err := pack.CheckModule(archives, o.Module); err != nil {
+		if err := r.CheckModule(o.Module); err != nil {
 			return failed(err)
 		}
 		fmt.Fprintf(&b, "runs %s\n", o.Module)
 		return b.String()
 	}
-	m, err := pack.Entry(archives, o.Path)
+	m, err := r.Entry(o.Path)
 	if err != nil {
 		return failed(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // generate makes the archive of a package that has no setup.py: as the
@@ -17,7 +18,11 @@ func (r *Result) generate(o Options, p place) error {
 		return err
 	}
 	r.Skipped = c.skipped
-	requires, err := r.requirements(p.root)
+	beside := p.root
+	if filepath.Base(beside) == "src" && !exists(filepath.Join(beside, "requirements.txt")) {
+		beside = filepath.Dir(beside)
+	}
+	requires, err := r.requirements(beside)
 	if err != nil {
 		return err
 	}
@@ -39,10 +44,27 @@ func (r *Result) generate(o Options, p place) error {
 	for _, f := range c.files {
 		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
 	}
-	if err := writeArchive(filepath.Join(o.OutDir, base+".tar.gz"), entries); err != nil {
+	return r.write(o, base, entries)
+}
+
+// write writes the archive that is made here.
+func (r *Result) write(o Options, base string, entries []entry) error {
+	to := filepath.Join(o.OutDir, base+".tar.gz")
+	k := kept{o.Cache, time.Now()}
+	key := k.key(base, entries)
+	if a, ok := k.find(key, to); ok {
+		r.Archives = append(r.Archives, a)
+		return nil
+	}
+	a, err := writeArchive(to, entries)
+	if err != nil {
 		return err
 	}
-	return r.describe(o, p.dir)
+	if key == k.key(base, entries) { // nothing was changed meanwhile
+		k.keep(key, a)
+	}
+	r.Archives = append(r.Archives, a)
+	return nil
 }
 
 // notInProjectName is what a Python package may be called and a project may

@@ -9,23 +9,17 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
-// modules are the dotted names that archives have. readable is false where
-// nothing in them could be read.
-func modules(archives []string) (all []string, readable bool, err error) {
+// modules are the dotted names that archives have.
+func modules(archives []Archive) (all []string) {
 	for _, a := range archives {
-		files, err := List(a)
-		if err != nil {
-			return nil, false, err
-		}
-		readable = readable || len(files) > 0
-		sdist := !strings.HasSuffix(strings.ToLower(a), ".whl")
-		for _, f := range files {
+		sdist := !strings.HasSuffix(strings.ToLower(a.Name), ".whl")
+		for _, f := range a.Files {
 			if m, ok := moduleOf(f.Path, sdist); ok {
 				all = append(all, m)
 			}
 		}
 	}
-	return all, readable, nil
+	return all
 }
 
 // packageOf is the package that a script is part of, and its name in it; empty
@@ -46,11 +40,8 @@ func packageOf(script string) (top, module string) {
 
 // Entry is the module that is meant where none is named: the script, or the
 // package's task or __main__.
-func Entry(archives []string, packagePath string) (string, error) {
-	all, _, err := modules(archives)
-	if err != nil {
-		return "", err
-	}
+func (r Result) Entry(packagePath string) (string, error) {
+	all := modules(r.Archives)
 	abs, err := filepath.Abs(packagePath)
 	if err != nil {
 		return "", fault.Errorf(fault.Invalid, "package path %s: %w", packagePath, err)
@@ -111,11 +102,23 @@ func obvious(all []string) string {
 // CheckModule says whether one of the archives has the module that a job will
 // run, and what is near where none does.
 func CheckModule(archives []string, module string) error {
-	all, readable, err := modules(archives)
-	if err != nil {
-		return err
+	r := Result{}
+	for _, a := range archives {
+		files, err := List(a)
+		if err != nil {
+			return err
+		}
+		if len(files) > 0 {
+			r.Archives = append(r.Archives, Archive{Name: filepath.Base(a), Files: files})
+		}
 	}
-	if !readable || slices.Contains(all, module) || slices.Contains(all, module+".__main__") {
+	return r.CheckModule(module)
+}
+
+// CheckModule is that of archives that were made just now.
+func (r Result) CheckModule(module string) error {
+	all := modules(r.Archives)
+	if len(r.Archives) == 0 || slices.Contains(all, module) || slices.Contains(all, module+".__main__") {
 		return nil
 	}
 	e := fault.Errorf(fault.Invalid, "there is no module %s in the packages of the job", module)

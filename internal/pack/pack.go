@@ -29,6 +29,7 @@ type Options struct {
 	// UV gives a uv executable, for builds in isolation; nil where there is none.
 	UV      func(ctx context.Context) (string, error)
 	Timeout time.Duration // of setup.py; 0 for ten minutes
+	Cache   string        // folder for archives of trees that may come again unchanged; empty for none
 }
 
 // Kind says what made the archive.

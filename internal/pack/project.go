@@ -28,9 +28,6 @@ type project struct {
 	Tool struct {
 		Setuptools any `toml:"setuptools"`
 		Poetry     any `toml:"poetry"`
-		UV         struct {
-			Sources map[string]any `toml:"sources"`
-		} `toml:"uv"`
 	} `toml:"tool"`
 }
 

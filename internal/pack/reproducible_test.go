@@ -1,3 +1,5 @@
+//go:build unix
+
 package pack_test
 
 import (
@@ -22,7 +24,11 @@ import (
 func TestMain(m *testing.M) {
 	path := os.Getenv("PACK_TEST_PATH")
 	if path == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if uvDir != "" {
+			_ = os.RemoveAll(uvDir)
+		}
+		os.Exit(code)
 	}
 	if mask, err := strconv.ParseInt(os.Getenv("PACK_TEST_UMASK"), 8, 32); err == nil {
 		syscall.Umask(int(mask))
@@ -171,7 +177,7 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 	}
 	try(t, os.Chmod(filepath.Join(dir, "trainer/private.txt"), 0o644))
 	try(t, os.Mkdir(filepath.Join(dir, "trainer/closed"), 0))
-	if got, err = elsewhere(t, filepath.Join(dir, "trainer"), "022", os.Getuid() == 0); err == nil || !strings.Contains(got, "trainer/closed: permission denied") {
+	if got, err = elsewhere(t, filepath.Join(dir, "trainer"), "022", os.Getuid() == 0); err == nil || !strings.Contains(got, "cannot read the folder "+filepath.Join(dir, "trainer/closed")+": permission denied") {
 		t.Errorf("%s, %v", got, err)
 	}
 }
@@ -185,13 +191,9 @@ func TestTenThousandFilesArePacked(t *testing.T) {
 	if len(a.Files) != 10_004 {
 		t.Errorf("%d files", len(a.Files))
 	}
-	python := setuptools(t)
-	to := t.TempDir()
-	if out, err := exec.Command(python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", to, a.Path).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if found, err := filepath.Glob(filepath.Join(to, "trainer/d99/*")); err != nil || len(found) != 100 {
-		t.Errorf("%d files, %v", len(found), err)
+	out, err := exec.Command(setuptools(t), "-c", "import sys, tarfile; print(len(tarfile.open(sys.argv[1]).getnames()))", a.Path).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "10004" {
+		t.Errorf("Python counts %s, %v", out, err)
 	}
 }
 

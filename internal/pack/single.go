@@ -65,10 +65,7 @@ func single(path string, o Options) (Result, error) {
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	entries = append([]entry{{name: name + "/PKG-INFO", data: []byte(pkgInfo(project, requires))}, {name: name + "/setup.py", data: []byte(b.setupPy(project, requires))}}, entries...)
-	if err := writeArchive(filepath.Join(o.OutDir, name+".tar.gz"), entries); err != nil {
-		return r, err
-	}
-	if err := r.describe(o, path); err != nil {
+	if err := r.write(o, name, entries); err != nil {
 		return r, err
 	}
 	r.look()
