@@ -56,11 +56,8 @@ func (k *keeper) Runtimes(ctx context.Context) ([]yardapi.Runtime, error) {
 }
 
 func (k *keeper) Runtime(ctx context.Context, version string) (yardapi.Runtime, error) {
-	r, err := k.Cache.Runtimes().Get(version)
+	r, err := k.Cache.Runtimes().Find(version)
 	if err != nil {
-		if fault.Is(err, fault.NotFound) {
-			_, err = k.Cache.Runtimes().Choose(runtimes.Ask{Runtime: version, Now: time.Now()}, nil) // says what is near
-		}
 		return yardapi.Runtime{}, err
 	}
 	built, err := k.built()
@@ -118,12 +115,19 @@ func (k *keeper) wire(r *runtimes.Runtime, have []string, built map[string]bool)
 }
 
 func (k *keeper) PrepareRuntime(ctx context.Context, version, python string, log func(string)) (bool, error) {
+	if _, err := k.Cache.Runtimes().Find(version); err != nil {
+		return false, err
+	}
 	env, err := k.Prepare(ctx, pyenv.Request{Runtime: version, Python: python}, log)
 	if err != nil {
 		return false, err
 	}
-	env.Release()
-	return env.Cached, nil
+	defer env.Release()
+	if !env.Cached {
+		log("Compiling the packages")
+		err = k.Compile(ctx, env)
+	}
+	return env.Cached, err
 }
 
 func (k *keeper) AddRuntime(ctx context.Context, file []byte, replace bool) (yardapi.Runtime, error) {

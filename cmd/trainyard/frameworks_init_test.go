@@ -6,7 +6,7 @@ import (
 )
 
 // TestFrameworksBegin takes what trainyard init writes to a trained model.
-// PyTorch's is left to a person: its wheel brings 3 GB.
+// PyTorch's needs 3 GB: TestFrameworksPyTorch installs those for all.
 func TestFrameworksBegin(t *testing.T) {
 	needFrameworks(t, false)
 	y := newYard(t)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -71,11 +72,11 @@ func runEnvironmentsList(ctx context.Context, a *App) error {
 			return err
 		}
 	}
-	return a.printRaw("table(short:label=KEY, kind, python, runtime, packages.list(), size, used.date(tz=LOCAL), inUse:label=IN_USE)", list...)
+	return a.printRaw("table(short:label=KEY, kind, python, runtime, contents.list():label=PACKAGES, size, used.date(tz=LOCAL), inUse:label=IN_USE)", list...)
 }
 
-// withShort adds what a table shows: enough of the key, and the size for a
-// person.
+// withShort adds what a table shows: enough of the key, the size for a person,
+// and the given packages or, of dependencies, how many there are.
 func withShort(raw json.RawMessage) (json.RawMessage, error) {
 	var doc map[string]any
 	if err := json.Unmarshal(raw, &doc); err != nil {
@@ -85,13 +86,16 @@ func withShort(raw json.RawMessage) (json.RawMessage, error) {
 	bytes, _ := doc["sizeBytes"].(string)
 	n, _ := strconv.ParseInt(bytes, 10, 64)
 	doc["short"], doc["size"] = key[:min(12, len(key))], roughly(n)
-	if packages, ok := doc["packages"].([]any); ok {
-		for i, p := range packages { // less their digests
-			name, _ := p.(string)
-			if words := strings.Fields(name); len(words) > 2 {
-				packages[i] = strings.Join(words[:2], " ")
-			}
+	packages, _ := doc["packages"].([]any)
+	for i, p := range packages { // less their digests
+		name, _ := p.(string)
+		if words := strings.Fields(name); len(words) > 2 {
+			packages[i] = strings.Join(words[:2], " ")
 		}
+	}
+	doc["contents"] = packages
+	if lock, ok := doc["lock"].([]any); ok && len(packages) == 0 {
+		doc["contents"] = []any{fmt.Sprintf("%d installed", len(lock))}
 	}
 	return json.Marshal(doc)
 }

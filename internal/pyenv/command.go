@@ -84,6 +84,16 @@ func (c *Cache) environ() []string {
 	set("SSL_CERT_FILE", x.CA)
 	set("SSL_CLIENT_CERT", x.ClientCert)
 	set("UV_INSECURE_HOST", strings.Join(x.Trusted, " "))
+	if x.Keyring {
+		set("UV_KEYRING_PROVIDER", "subprocess")
+	}
+	if x.Proxy != "" {
+		env = slices.DeleteFunc(env, func(kv string) bool {
+			name, _, _ := strings.Cut(strings.ToLower(kv), "=")
+			return name == "http_proxy" || name == "https_proxy"
+		})
+		env = append(env, "HTTP_PROXY="+x.Proxy, "HTTPS_PROXY="+x.Proxy)
+	}
 	if !x.uvOwn {
 		set("UV_DEFAULT_INDEX", x.URL)
 		set("UV_INDEX", strings.Join(x.Extra, " "))

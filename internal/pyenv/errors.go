@@ -40,7 +40,7 @@ func (e *InstallError) Unwrap() error { return e.Err }
 type reason struct {
 	find *regexp.Regexp
 	kind fault.Kind
-	say  string // may hold $1 of find
+	say  string // this and hint may hold $1 of find
 	hint string
 }
 
@@ -68,6 +68,8 @@ var reasons = []reason{
 	{regexp.MustCompile(`there is no version of|only (?:the following versions|[\w.<>=\[\]-]+ (?:is|are)) available|No matching distribution found|only .{0,200}(?:is|are) available`), fault.Invalid, "there is no matching version in the index", "check the version that is required"},
 	{regexp.MustCompile(`(?i)ResolutionImpossible|conflicting dependencies|your requirements are unsatisfiable`), fault.Invalid, "the requirements contradict each other", "loosen one of the versions that are required"},
 	{regexp.MustCompile(`(?i)not a valid wheel|failed to extract archive|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file|invalid gzip header|invalid tar file|failed to read tar`), fault.Invalid, "the archive is damaged", "make it again"},
+	{regexp.MustCompile(`(?:ModuleNotFoundError|ImportError): No module named '?([A-Za-z_]\w*).*(?:Failed to build|Failed building wheel|Call to .* failed|metadata-generation-failed)`), fault.Invalid, "it does not build",
+		"packages are built apart from others: name what its setup.py imports in a pyproject.toml beside it: [build-system] requires = [\"setuptools<82\", \"$1\"]; a package of your own cannot be imported there"},
 	{regexp.MustCompile(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", "try it on your machine: pip wheel --no-deps ARCHIVE"},
 	{regexp.MustCompile(`(?i)failed to parse|invalid requirement|Couldn't parse requirement`), fault.Invalid, "a requirement cannot be read", "write it as in install_requires=['numpy>=1.20']"},
 }
@@ -85,13 +87,14 @@ func explain(step, text string, cause error) *InstallError {
 		if m == nil {
 			continue
 		}
-		say := string(r.find.ExpandString(nil, r.say, flat, m))
+		fill := func(text string) string { return string(r.find.ExpandString(nil, text, flat, m)) }
+		say := fill(r.say)
 		if said := telling(text); r.kind == fault.Invalid && said != "" {
 			say += ": " + said
 		}
 		e.Retry = r.kind == fault.Unavailable
 		e.again = e.Retry || r.find == unreadable
-		e.Err = &fault.Error{Kind: r.kind, Msg: say, Hint: r.hint, Err: cause}
+		e.Err = &fault.Error{Kind: r.kind, Msg: say, Hint: fill(r.hint), Err: cause}
 		return e
 	}
 	if e.Code == 0 {

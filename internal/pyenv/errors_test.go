@@ -26,6 +26,8 @@ func TestFailuresAreSentences(t *testing.T) {
 			[]string{"app 1.0 requires six==99.99: there is no matching version in the index"}},
 		{"setup.py that raises", sdist(t, "app", "1.0", "", map[string]string{"setup.py": "raise RuntimeError('my setup broke')"}), fault.Invalid,
 			[]string{"app-1.0.tar.gz", "does not build", "RuntimeError: my setup broke"}},
+		{"setup.py that imports what is not there", sdist(t, "app", "1.0", "", map[string]string{"setup.py": "import tyard_helper\nfrom setuptools import setup\nsetup(name='app', version='1.0')\n"}), fault.Invalid,
+			[]string{"app-1.0.tar.gz", "does not build", "No module named 'tyard_helper'", `requires = ["setuptools<82", "tyard_helper"]`}},
 		{"not an archive", File{Name: "app.whl", Path: "errors_test.go", SHA256: "00"}, fault.Invalid, []string{"app.whl", "not named as a wheel"}},
 		{"damaged archive", File{Name: "app-1.0.tar.gz", Path: "errors_test.go", SHA256: "01"}, fault.Invalid, []string{"app-1.0.tar.gz: the archive is damaged"}},
 		{"an egg", File{Name: "app-1.0.egg", Path: "errors_test.go", SHA256: "02"}, fault.Invalid, []string{"neither a wheel"}},
@@ -41,8 +43,8 @@ func TestFailuresAreSentences(t *testing.T) {
 			}
 			t.Log(err)
 			for _, w := range tt.want {
-				if !strings.Contains(err.Error(), w) {
-					t.Errorf("error %q does not say %q", err, w)
+				if !strings.Contains(err.Error()+"\n"+fault.HintOf(err), w) {
+					t.Errorf("error %q (%s) does not say %q", err, fault.HintOf(err), w)
 				}
 			}
 		})

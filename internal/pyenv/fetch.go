@@ -1,7 +1,6 @@
 package pyenv
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -48,6 +47,9 @@ func (c *Cache) fetch(ctx context.Context, project, name string, w io.Writer) er
 	}
 	addresses := c.o.Index.addresses()
 	if own := cmp.Or(lookup(c.o.Environ, "UV_DEFAULT_INDEX"), lookup(c.o.Environ, "UV_INDEX_URL")); own != "" {
+		if c.o.Index.URL == "" && len(addresses) > 0 {
+			addresses = addresses[1:] // the public one, which it stands for
+		}
 		addresses = append([]string{own}, addresses...)
 	}
 	var last error
@@ -113,7 +115,7 @@ func (c *Cache) get(ctx context.Context, client *http.Client, address, accept st
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	if user, password, ok := netrcFor(c.o.Index.Netrc, req.URL.Hostname()); ok && req.URL.User == nil {
+	if user, password, ok := c.credentials(ctx, req.URL); ok {
 		req.SetBasicAuth(user, password)
 	}
 	r, err := client.Do(req)
@@ -164,7 +166,7 @@ func (c *Cache) httpClient() (*http.Client, error) {
 	}
 	either := func(name string) string { return cmp.Or(lookup(env, name), lookup(env, strings.ToUpper(name))) }
 	all := either("all_proxy")
-	proxy := (&httpproxy.Config{HTTPProxy: cmp.Or(either("http_proxy"), all), HTTPSProxy: cmp.Or(either("https_proxy"), all), NoProxy: either("no_proxy")}).ProxyFunc()
+	proxy := (&httpproxy.Config{HTTPProxy: cmp.Or(x.Proxy, either("http_proxy"), all), HTTPSProxy: cmp.Or(x.Proxy, either("https_proxy"), all), NoProxy: either("no_proxy")}).ProxyFunc()
 	t := &http.Transport{
 		Proxy:               func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
 		DialContext:         (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
@@ -187,41 +189,4 @@ func (t *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
 		return lax.RoundTrip(r)
 	}
 	return t.strict.RoundTrip(r)
-}
-
-// netrcFor reads a host's password from a netrc file.
-func netrcFor(file, host string) (user, password string, ok bool) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", "", false
-	}
-	defer func() { _ = f.Close() }()
-	s := bufio.NewScanner(f)
-	s.Split(bufio.ScanWords)
-	ours := false
-	for s.Scan() {
-		word := s.Text()
-		if word == "default" {
-			if ours && ok {
-				break
-			}
-			ours = true
-			continue
-		}
-		if !slices.Contains([]string{"machine", "login", "password", "account"}, word) || !s.Scan() {
-			continue
-		}
-		switch {
-		case word == "machine":
-			if ours && ok {
-				return user, password, true
-			}
-			ours = s.Text() == host
-		case word == "login" && ours:
-			user = s.Text()
-		case word == "password" && ours:
-			password, ok = s.Text(), true
-		}
-	}
-	return user, password, ok
 }

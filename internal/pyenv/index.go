@@ -22,6 +22,8 @@ type Index struct {
 	ClientCert string // file with certificate and key
 	Trusted    []string
 	Netrc      string // file of passwords
+	Keyring    bool   // the command keyring has passwords
+	Proxy      string // address, over those of the environment
 
 	uvOwn bool   // uv has settings of its own for where packages come from
 	uvSum string // of those settings
@@ -42,6 +44,8 @@ func IndexFrom(environ []string, home string) Index {
 		ClientCert: o.get("client-cert"),
 		Trusted:    strings.Fields(o.get("trusted-host")),
 		Netrc:      cmp.Or(lookup(environ, "NETRC"), filepath.Join(home, ".netrc")),
+		Keyring:    o.get("keyring-provider") == "subprocess" || lookup(environ, "UV_KEYRING_PROVIDER") == "subprocess",
+		Proxy:      o.get("proxy"),
 	}
 	for _, f := range strings.Fields(o.get("find-links")) {
 		if strings.Contains(f, "://") {

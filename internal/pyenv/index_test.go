@@ -103,6 +103,10 @@ func TestTwoPackagesOneNeedingTheOtherInBothOrders(t *testing.T) {
 		if got := python(t, env, "import app"); got != "7" {
 			t.Errorf("%s before %s: app prints %q", order[0].Name, order[1].Name, got)
 		}
+		said := strings.Contains(strings.Join(env.Notes, "\n"), "app 1.0 requires mylib>=1, which mylib 1.0 meets though it is listed after it.")
+		if told := strings.Contains(strings.Join(env.Notes, "\n"), "list "+lib.Name+" first."); said != told || told != (order[0].Name == app.Name) {
+			t.Errorf("%s before %s: the log says %q", order[0].Name, order[1].Name, env.Notes)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (c *Cache) redact(s string) string {
 // secrets are the passwords in the settings' addresses, as written and as
 // meant, the longest first.
 func (c *Cache) secrets() []string {
-	texts := append([]string{c.o.Index.URL}, c.o.Index.Extra...)
+	texts := append([]string{c.o.Index.URL, c.o.Index.Proxy}, c.o.Index.Extra...)
 	texts = append(texts, c.o.Index.FindLinks...)
 	for _, kv := range c.o.Environ {
 		name, v, _ := strings.Cut(kv, "=")

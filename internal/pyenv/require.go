@@ -120,6 +120,10 @@ func makePlan(dists []dist, python string) plan {
 				}
 				again = addExtras(extras, r) || again
 				if r.url || satisfies(dists[at].Version, r.specifiers) {
+					if at > i {
+						p.notes = append(p.notes, d.Title()+" requires "+r.text+", which "+dists[at].Title()+" meets though it is listed after it. "+
+							"AI Platform, which installs one after the other, would look for it in the package index: list "+dists[at].File+" first.")
+					}
 					continue
 				}
 				if at < i {

@@ -94,3 +94,21 @@ func TestALockedHashIsChecked(t *testing.T) {
 		t.Errorf("a file with another digest: %v", err)
 	}
 }
+
+func TestCompilingMakesTheBytecodeOfAllThatIsThere(t *testing.T) {
+	c := testCache(t, t.TempDir(), withUV(t, Options{Runtimes: house(t, t.TempDir(), houseLock)}))
+	env, _ := prepare(t, c, Request{Runtime: "house"})
+	compiled := func() int {
+		found, err := filepath.Glob(filepath.Join(env.Vars["VIRTUAL_ENV"], "lib", "python*", "site-packages", "toolz", "__pycache__", "*.pyc"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	if n := compiled(); n != 0 {
+		t.Fatalf("%d modules are compiled before", n)
+	}
+	if err := c.Compile(t.Context(), env); err != nil || compiled() < 5 {
+		t.Errorf("Compile = %v, %d modules of toolz are compiled", err, compiled())
+	}
+}

@@ -8,6 +8,16 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
+// Find is Get for a person: of a version that there is not, the error says what
+// is near.
+func (c Catalogue) Find(version string) (*Runtime, error) {
+	r, err := c.Get(version)
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.Errorf(fault.NotFound, "%w; nearest here: %s", err, strings.Join(c.nearest(version), ", ")).WithHint("see all with: trainyard runtimes list")
+	}
+	return r, err
+}
+
 // nearest are the versions that were perhaps meant: of the original's numbers
 // the closest ones, of names those spelled most alike; and a current one.
 func (c Catalogue) nearest(asked string) []string {

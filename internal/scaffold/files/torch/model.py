@@ -32,7 +32,7 @@ def train(epochs, learning_rate, seed):
             optimizer.step()
         with torch.no_grad():
             accuracy = float((net(x_test).argmax(1) == y_test).float().mean())
-        logging.info('epoch %d/%d: loss %.4f, test accuracy %.4f', epoch, epochs, float(loss), accuracy)
+        logging.info('epoch %d/%d: loss %.4f, test accuracy %.4f', epoch, epochs, loss.item(), accuracy)
     return net, {'accuracy': accuracy, 'epochs': epochs}
 
 
