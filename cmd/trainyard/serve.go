@@ -26,6 +26,7 @@ import (
 	"github.com/trainyard/trainyard/internal/executor/process"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/keep"
 	"github.com/trainyard/trainyard/internal/lifecycle"
 	"github.com/trainyard/trainyard/internal/logs"
 	"github.com/trainyard/trainyard/internal/mlv1"
@@ -96,6 +97,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
+	box, err := keep.MakeBox(dir)
+	if err != nil {
+		return err
+	}
 	reach := access.Buckets{Store: buckets, Common: job.Project(s.Project), Shared: s.DefaultBucket}
 	processes, err := process.New(process.Options{
 		DataDir: dir, Binary: binary, Token: tokens.Of, JobMemory: s.JobMemory,
@@ -141,7 +146,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		},
 	}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs, reach}, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: mlJobs{jobs, reach}, Packages: packages{reach}, Rules: rules, Seal: sealed(box), Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok

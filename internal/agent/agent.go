@@ -32,6 +32,8 @@ type Options struct {
 	Environments func(config map[string]string, dataDir string) (Environments, error)
 	// Binary is the program that `trainyard` is inside the job; empty for none.
 	Binary string
+	// Unseal opens secret variables.
+	Unseal Unseal
 	// Environ is the environment of the agent's own process, of which the
 	// program gets proxies and certificates.
 	Environ []string
@@ -46,6 +48,7 @@ type agent struct {
 	book   *book
 	relay  *relay
 	out    *wayOut // nil where there is none
+	vars   variables
 	status reporter
 	tree   tree   // of the agent
 	step   string // which of "fetch", "environment", "install", "run" is going on
@@ -128,6 +131,9 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 	go func() { defer close(served); a.relay.serve() }()
 	defer func() { a.relay.close(); <-served }()
 	if err := a.stopped(ctx); err != nil {
+		return job.Exit{}, err
+	}
+	if a.vars, err = a.openVariables(); err != nil {
 		return job.Exit{}, err
 	}
 	a.book.say(logs.Info, "Running module "+a.task.Replica.Module+".")

@@ -31,13 +31,13 @@ func Replicas(spec job.Spec) []job.Replica {
 }
 
 // Args are the program's arguments: the user's, then the tuned values, then
-// the job-dir as two tokens at the very end.
+// the job-dir as two tokens at the very end, unless it is not wanted there.
 func Args(spec job.Spec, trial string, tuned []Hyperparameter) []string {
 	args := slices.Clone(spec.Args)
 	for _, h := range tuned {
 		args = append(args, "--"+h.Name, h.Value)
 	}
-	if dir := Dir(spec, trial); dir != "" {
+	if dir := Dir(spec, trial); dir != "" && !spec.NoJobDirArg {
 		args = append(args, "--job-dir", dir)
 	}
 	return args

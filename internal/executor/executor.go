@@ -31,6 +31,7 @@ type Replica struct {
 	Module   string
 	Args     []string          // complete: hyperparameters and --job-dir included
 	Env      map[string]string // what the job adds: TF_CONFIG, CLUSTER_SPEC, CLOUD_ML_JOB_ID, …
+	Vars     []job.Variable    // the user's, secrets sealed
 	Runtime  string
 	Python   string
 	Address  string // host:port that the cluster specifications name

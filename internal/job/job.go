@@ -58,6 +58,8 @@ type Spec struct {
 	Module         string    // dotted name, run with python -m
 	Args           []string  // the user's; the job-dir is not among them
 	JobDir         string    // gs://…, or empty
+	NoJobDirArg    bool      // the job-dir is in the environment only
+	Env            []Variable
 	Region         string
 	RuntimeVersion string // as asked; empty means the server's choice
 	PythonVersion  string // as asked or, with nothing asked, as chosen at create: "3.7"; empty means any

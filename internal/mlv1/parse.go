@@ -37,7 +37,7 @@ type Runtime struct {
 // Parsed is a document that was found right.
 type Parsed struct {
 	Spec     job.Spec
-	Document json.RawMessage // as it was sent, without white space
+	Document json.RawMessage // as it was sent, without white space and the values of secrets
 	Notes    []string        // what was decided for the user
 	Warnings []string        // the same as Spec.Warnings
 }
@@ -57,11 +57,17 @@ func Parse(project job.Project, doc []byte, rules Rules) (Parsed, error) {
 	}
 	c := &checker{rules: rules, job: typed, in: typed.TrainingInput, broken: form.broken}
 	spec := c.check(project)
+	c.extensions(&spec, d.Sub("trainingInput"))
 	if len(form.violations)+len(c.violations) > 0 {
 		return Parsed{}, refusal(form.violations, c.violations, c.hint)
 	}
-	if spec.Opaque, err = json.Marshal(opaque(d.Sub("trainingInput"), spec.JobDir)); err != nil {
+	if spec.Opaque, err = json.Marshal(opaque(d.Sub("trainingInput"), spec)); err != nil {
 		return Parsed{}, fault.Errorf(fault.Internal, "write the job for TF_CONFIG: %w", err)
+	}
+	if open, found := WithoutSecrets(d); found {
+		if doc, err = json.Marshal(open); err != nil {
+			return Parsed{}, fault.Errorf(fault.Internal, "write the job without its secrets: %w", err)
+		}
 	}
 	var sent bytes.Buffer
 	if err := json.Compact(&sent, doc); err != nil {
@@ -84,10 +90,12 @@ func refusal(form, meaning []fault.Violation, hint string) error {
 }
 
 // opaque is the training input as TF_CONFIG's "job" shows it: snake_case, and
-// the job-dir appended to the arguments.
-func opaque(in Doc, jobDir string) any {
+// the job-dir appended to the arguments. The original knew no variables.
+func opaque(in Doc, spec job.Spec) any {
 	o := snakes(compact(in)).(map[string]any)
-	if jobDir != "" {
+	delete(o, "env")
+	delete(o, "no_job_dir_arg")
+	if jobDir := spec.JobDir; jobDir != "" && !spec.NoJobDirArg {
 		args, _ := in["args"].([]any)
 		o["args"] = append(append([]any{}, args...), "--job-dir", jobDir)
 	}
