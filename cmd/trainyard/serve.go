@@ -154,7 +154,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Logging: logapi.New(queries{polls}, log),
 		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, URLs: &signurl.Verifier{Public: account.Public(), Known: account.Known}, Project: s.Project, Taken: server.Taken, Log: log}),
 		Own: yardapi.New(yardapi.Options{
-			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
+			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Buckets: placesOf(s.Buckets), Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
 			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
 			Environments: &keeper{Cache: pythons},

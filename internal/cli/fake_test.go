@@ -73,7 +73,9 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	switch m := jobURL.FindStringSubmatch(path); {
 	case path == "/v1/server":
-		answer(w, map[string]any{"version": "1.0", "pid": 1, "dataDir": f.dir, "defaultBucket": "trainyard-default", "regions": []string{"us-central1", "europe-west1"}, "endpoint": f.URL})
+		answer(w, map[string]any{"version": "1.0", "pid": 1, "dataDir": f.dir, "defaultBucket": "trainyard-default",
+			"buckets": map[string]string{"models": "s3://company-models/kept", "team-*": "s3://teams-*", "team-x": "s3://elsewhere", "blobs": "azblob://container"},
+			"regions": []string{"us-central1", "europe-west1"}, "endpoint": f.URL})
 	case m != nil && m[2] == "" && r.Method == http.MethodPost:
 		f.create(w, r)
 	case m != nil && m[2] == "":

@@ -40,6 +40,7 @@ func TestScript(t *testing.T) {
 			servers.Store(f.URL, f)
 			e.Setenv("TRAINYARD_ENDPOINT", f.URL)
 			e.Setenv("FAKE", f.URL)
+			e.Setenv("FAKEDIR", f.dir)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/.config")
 			e.Setenv("XDG_DATA_HOME", e.WorkDir+"/.data")
