@@ -109,6 +109,13 @@ func (f *fake) create(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 400, "INVALID_ARGUMENT", "Field: region Error: The provided GCE region 'x' is not available. Options are [us-central1].")
 		return
 	}
+	if in, _ := j["trainingInput"].(map[string]any); in["region"] == "europe-west" || in["region"] == "mars" {
+		msg := fmt.Sprintf("The provided GCE region '%s' is not available. Options are [europe-west1, us-central1].", in["region"])
+		w.WriteHeader(400)
+		answer(w, map[string]any{"error": map[string]any{"code": 400, "message": "Field: region Error: " + msg, "status": "INVALID_ARGUMENT",
+			"details": []any{map[string]any{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": []any{map[string]any{"field": "region", "description": msg}}}}}})
+		return
+	}
 	rid := r.Header.Get("X-Trainyard-Request-Id")
 	if _, there := f.jobs[id]; there && f.ids[rid] != id {
 		refuse(w, 409, "ALREADY_EXISTS", "Field: job.job_id Error: A job with this id already exists.")

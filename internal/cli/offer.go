@@ -41,7 +41,7 @@ func (a *App) offer(err error, args []string) (better []string, yes bool) {
 		words[i+1] = quote(w)
 	}
 	words[0] = "trainyard"
-	return better, a.Ask("Run this instead?\n\n  " + join(words) + "\n\n")
+	return better, a.Ask("\n  " + join(words) + "\n\nRun this instead?")
 }
 
 // own are the words of a command line that are not the program's.

@@ -70,7 +70,7 @@ func (s *Streams) Ask(question string) bool {
 	if !s.InTTY || !s.ErrTTY || s.NoQuestions {
 		return false
 	}
-	fmt.Fprint(s.Err, strings.TrimRight(question, " ")+" [y/N] ")
+	fmt.Fprintf(s.Err, "%s [y/N] ", question)
 	line, err := bufio.NewReader(s.In).ReadString('\n')
 	if err != nil {
 		return false
