@@ -62,7 +62,15 @@ func Write(dir, kind string, container bool) (written []string, err error) {
 	for _, r := range f.requires {
 		fmt.Fprintf(&requires, "    '%s',\n", r)
 	}
-	fill := strings.NewReplacer("@NAME@", Name(abs), "@REQUIRES@\n", requires.String(), "@RATE@", f.rate)
+	// An application that is called like what it requires would be taken for it.
+	name := Name(abs)
+	if slices.ContainsFunc(f.requires, func(r string) bool {
+		required, _, _ := strings.Cut(r, ">")
+		return strings.ReplaceAll(required, "-", "_") == name
+	}) {
+		name += "_app"
+	}
+	fill := strings.NewReplacer("@NAME@", name, "@REQUIRES@\n", requires.String(), "@RATE@", f.rate)
 	from := map[string][]string{
 		"setup.py": {"common/setup.py"}, "README.md": {"common/README.md"}, ".trainyardignore": {"common/trainyardignore"}, "trainer/__init__.py": nil,
 		"trainer/task.py": {"common/task.py"}, "trainer/util.py": {"common/util.py"}, "trainer/model.py": {kind + "/model.py"},

@@ -94,3 +94,21 @@ func TestAContainerIsOfTheSameProgram(t *testing.T) {
 		t.Errorf("the README says\n%s", readme)
 	}
 }
+
+// TestAnApplicationIsNotItsOwnRequirement: "init xgboost --framework xgboost"
+// is what people type.
+func TestAnApplicationIsNotItsOwnRequirement(t *testing.T) {
+	for dir, want := range map[string]string{"xgboost": "name='xgboost_app'", "scikit-learn": "name='scikit_learn_app'", "google-cloud-storage": "name='google_cloud_storage_app'", "digits": "name='digits'"} {
+		kind := "sklearn"
+		if dir == "xgboost" {
+			kind = dir
+		}
+		dir = filepath.Join(t.TempDir(), dir)
+		if _, err := Write(dir, kind, false); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "setup.py")); err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%v: setup.py says\n%s\nwant %s", err, b, want)
+		}
+	}
+}
