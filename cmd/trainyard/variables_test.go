@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -138,4 +139,52 @@ func TestALostKeyIsSaid(t *testing.T) {
 	if err == nil || !strings.Contains(stderr, "the secret variable YARD_SECRET cannot be opened") || !strings.Contains(stderr, "submit the job again") || strings.Contains(stderr, "CLOUD_ML") {
 		t.Errorf("%v\n%s", err, stderr)
 	}
+}
+
+// TestARepeatedRequestWithASecretIsOneJob: what is sealed differs each time, the
+// job does not.
+func TestARepeatedRequestWithASecretIsOneJob(t *testing.T) {
+	y := newYard(t)
+	y.upload("trainyard-default", "p.tar.gz", []byte("x"))
+	body := `{"jobId":"once","trainingInput":{"packageUris":["gs://trainyard-default/p.tar.gz"],"pythonModule":"t.task","region":"us-central1","env":[{"name":"S","value":"sesame","secret":true}]}}`
+	post := func(id string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", y.url()+"/v1/projects/local/jobs", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Trainyard-Request-Id", id)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil || strings.Contains(string(answer), "sesame") {
+			t.Errorf("%v: %s", err, answer)
+		}
+		return resp.StatusCode, string(answer)
+	}
+	for i, tt := range []struct {
+		id   string
+		want int
+	}{{"r1", 200}, {"r1", 200}, {"r2", 409}} {
+		if code, answer := post(tt.id); code != tt.want {
+			t.Errorf("request %d: %d, want %d: %s", i, code, tt.want, answer)
+		}
+	}
+}
+
+// TestGcloudReadsJobsWithVariables: what it does not know does not trouble it.
+func TestGcloudReadsJobsWithVariables(t *testing.T) {
+	y := newYard(t)
+	t.Setenv("YARD_SECRET", "sesame")
+	y.mustRun("jobs", "submit", "training", "v", "--project", "demo", "--packages", trainerWheel(t, ""), "--module-name", "trainer.task", "--env", "YARD_SECRET", "--env", "PLAIN=shown",
+		"--job-dir", "gs://trainyard-default/x", "--no-job-dir-arg", "-q")
+	for _, args := range [][]string{{"describe", "v"}, {"list"}, {"describe", "v", "--format=json"}} {
+		stdout, _ := y.mustGcloud(append([]string{"ai-platform", "jobs"}, args...)...)
+		if !strings.Contains(stdout, "v") || strings.Contains(stdout, "sesame") {
+			t.Errorf("%v shows\n%s", args, stdout)
+		}
+	}
+	y.ended("demo", "v")
 }
