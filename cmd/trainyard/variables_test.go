@@ -136,7 +136,7 @@ func TestALostKeyIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, stderr, err := y.run("jobs", "submit", "training", "lost", "--packages", trainerWheel(t, ""), "--module-name", "trainer.task", "--env", "YARD_SECRET", "--stream-logs")
-	if err == nil || !strings.Contains(stderr, "the secret variable YARD_SECRET cannot be opened") || !strings.Contains(stderr, "submit the job again") || strings.Contains(stderr, "CLOUD_ML") {
+	if err == nil || !strings.Contains(stderr, "the secret variable YARD_SECRET cannot be opened") || !strings.Contains(stderr, "submit the job again") || strings.Contains(stderr, "Cause: ") || strings.Contains(stderr, "CLOUD_ML") {
 		t.Errorf("%v\n%s", err, stderr)
 	}
 }

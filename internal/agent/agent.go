@@ -51,7 +51,7 @@ type agent struct {
 	vars   variables
 	status reporter
 	tree   tree   // of the agent
-	step   string // which of "fetch", "environment", "install", "run" is going on
+	step   string // which of "variables", "fetch", "environment", "install", "run" is going on
 }
 
 // Run runs the task in dir, unless another agent does or did. Its error says
@@ -134,6 +134,7 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 		return job.Exit{}, err
 	}
 	if a.vars, err = a.openVariables(); err != nil {
+		a.step = "variables"
 		return job.Exit{}, err
 	}
 	a.book.say(logs.Info, "Running module "+a.task.Replica.Module+".")

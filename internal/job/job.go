@@ -180,7 +180,7 @@ type ReplicaRun struct {
 type Exit struct {
 	Code       int       `json:"code"`             // 0 to 255; 128+n for signal n as a shell counts
 	Signal     string    `json:"signal,omitempty"` // "SIGKILL" when the program was killed by one
-	Step       string    `json:"step"`             // which step ended it: "fetch", "environment", "install", "run"
+	Step       string    `json:"step"`             // which step ended it: "variables", "fetch", "environment", "install", "run"
 	OutOfMem   bool      `json:"outOfMemory,omitempty"`
 	PeakMemory int64     `json:"peakMemory,omitempty"` // bytes; 0 when not known
 	MemLimit   int64     `json:"memoryLimit,omitempty"`
