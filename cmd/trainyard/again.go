@@ -19,6 +19,7 @@ import (
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/keep"
 	"github.com/trainyard/trainyard/internal/mlv1"
 	"github.com/trainyard/trainyard/internal/pyenv"
 	"github.com/trainyard/trainyard/internal/repeat"
@@ -33,6 +34,7 @@ type again struct {
 	bucket  string // the default one
 	dir     string
 	pythons *pyenv.Cache
+	box     *keep.Box
 }
 
 // Rerun is what our own wire asks for.
@@ -42,7 +44,11 @@ func (a *again) Rerun(ctx context.Context, was job.Job, r yardapi.Rerun, request
 			return a.jobs.Create(ctx, mlapi.NewJob(n))
 		},
 		Again: func(was job.Job, id job.ID, r repeat.Request, packages []job.Package) (job.Spec, json.RawMessage, error) {
-			return mlv1.Again(was, id, mlv1.Changes{Args: r.Args, JobDir: r.JobDir, Labels: r.Labels, Packages: packages})
+			spec, document, err := mlv1.Again(was, id, mlv1.Changes{Args: r.Args, JobDir: r.JobDir, Labels: r.Labels, Packages: packages})
+			if err == nil {
+				spec.Env, err = resealed(a.box, was.Key, spec.Key, spec.Env)
+			}
+			return spec, document, err
 		},
 		Find: a.find, Made: a.made,
 		Python: func(ctx context.Context, l job.Lock) error {

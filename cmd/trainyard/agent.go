@@ -35,7 +35,7 @@ func runAgent(ctx context.Context, args []string) error {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	return agent.Run(ctx, dir, agent.Options{
-		DataDir: data, Binary: binary, Environ: os.Environ(), Log: log,
+		DataDir: data, Binary: binary, Environ: os.Environ(), Unseal: unsealed(data), Log: log,
 		Environments: func(settings map[string]string, dataDir string) (agent.Environments, error) {
 			o, w := environments(ofAgent(settings, dataDir), os.Environ(), log), &wheelhouse{}
 			o.Folders = w.bring

@@ -79,6 +79,19 @@ func openBuckets(ctx context.Context, dir string, s config.Settings, objects *di
 	return routes, func() { spool.Close() }, nil
 }
 
+// placesOf says where in a cloud buckets are, without how to get there.
+func placesOf(texts []string) map[string]string {
+	rules, err := route.Parse(texts)
+	if err != nil { // the server has not come up then
+		return nil
+	}
+	places := map[string]string{}
+	for _, r := range rules {
+		places[r.Name] = r.Place.String()
+	}
+	return places
+}
+
 // driver is the one for a rule's place. A mistake in the place of a bucket is
 // told now; whether anybody answers there turns out when the bucket is used.
 func driver(r route.Rule, spool bucket.Store, bodies string) (bucket.Store, error) {

@@ -42,7 +42,7 @@ url = os.environ["STORAGE_EMULATOR_HOST"] + "/upload/storage/v1/b/%s/o?uploadTyp
 urllib.request.urlopen(urllib.request.Request(url, data=b"trained in the cloud", method="POST"))
 `)
 	y.mustRun("jobs", "submit", "training", "cloudy", "--package-path", pkg, "--module-name", "trainer.task",
-		"--staging-bucket", "gs://models", "--job-dir", "gs://models/runs/1")
+		"--staging-bucket", "gs://models", "--job-dir", "s3://company-models/team/runs/1") // which is gs://models/runs/1
 	if j := y.ended("local", "cloudy"); j.State != "SUCCEEDED" {
 		t.Fatalf("the job is %s: %s", j.State, j.ErrorMessage)
 	}

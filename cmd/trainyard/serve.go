@@ -26,6 +26,7 @@ import (
 	"github.com/trainyard/trainyard/internal/executor/process"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/keep"
 	"github.com/trainyard/trainyard/internal/lifecycle"
 	"github.com/trainyard/trainyard/internal/logs"
 	"github.com/trainyard/trainyard/internal/mlv1"
@@ -99,6 +100,10 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
+	box, err := keep.MakeBox(dir)
+	if err != nil {
+		return err
+	}
 	reach := access.Buckets{Store: buckets, Common: job.Project(s.Project), Shared: s.DefaultBucket}
 	processes, err := process.New(process.Options{
 		DataDir: dir, Binary: binary, Token: tokens.Of, JobMemory: s.JobMemory,
@@ -160,7 +165,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	kept := &retain.Keeper{Jobs: jobs, Objects: buckets, Bucket: s.DefaultBucket, Dir: filepath.Join(dir, "jobs"), Keep: s.KeepJobs, Log: log}
 	accept := mlJobs{jobs, reach, controller.Consumed, kept}
 	handler := server.New(server.Options{
-		ML: mlapi.New(mlapi.Options{Jobs: accept, Packages: packages{reach}, Rules: rules, Polled: polls.UpTo, Log: log,
+		ML: mlapi.New(mlapi.Options{Jobs: accept, Packages: packages{reach}, Rules: rules, Seal: sealed(box), Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
 				_, before, ok := controller.Waiting(ctx, k)
 				return int64(before) + 1, ok
@@ -168,7 +173,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Logging: logapi.New(queries{polls}, log),
 		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, URLs: &signurl.Verifier{Public: account.Public(), Known: account.Known}, Project: s.Project, Taken: server.Taken, Log: log}),
 		Own: yardapi.New(yardapi.Options{
-			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
+			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Buckets: placesOf(s.Buckets), Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
 			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
 			Replicas:     func(ctx context.Context, j job.Job) (any, error) { return controller.Replicas(ctx, j, jobs) },
@@ -176,7 +181,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 			Why:          func(ctx context.Context, j job.Job) (any, error) { return controller.Why(ctx, j, jobs) },
 			Environments: &keeper{Cache: pythons},
 			Made:         func(j job.Job) ([]byte, error) { return made(dir, j) },
-			Repeat:       &again{accept, buckets, s.DefaultBucket, dir, pythons},
+			Repeat:       &again{accept, buckets, s.DefaultBucket, dir, pythons, box},
 			Delete:       kept.Delete,
 		}),
 		Token: token,

@@ -33,6 +33,8 @@ type Options struct {
 	Environments func(config map[string]string, dataDir string) (Environments, error)
 	// Binary is the program that `trainyard` is inside the job; empty for none.
 	Binary string
+	// Unseal opens secret variables.
+	Unseal Unseal
 	// Environ is the environment of the agent's own process, of which the
 	// program gets proxies and certificates.
 	Environ []string
@@ -47,9 +49,10 @@ type agent struct {
 	book   *book
 	relay  *relay
 	out    *wayOut // nil where there is none
+	vars   variables
 	status reporter
 	tree   tree   // of the agent
-	step   string // which of "fetch", "environment", "install", "run" is going on
+	step   string // which of "variables", "fetch", "environment", "install", "run" is going on
 }
 
 // Run runs the task in dir, unless another agent does or did. Its error says
@@ -133,6 +136,10 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 	go func() { defer close(served); a.relay.serve() }()
 	defer func() { a.relay.close(); <-served }()
 	if err := a.stopped(ctx); err != nil {
+		return job.Exit{}, err
+	}
+	if a.vars, err = a.openVariables(); err != nil {
+		a.step = "variables"
 		return job.Exit{}, err
 	}
 	a.book.say(logs.Info, "Running module "+a.task.Replica.Module+".")

@@ -20,7 +20,7 @@ var passed = []string{
 const loopback = "localhost,127.0.0.1,::1"
 
 // environ is the program's whole environment: the machine's, ours, the
-// environment's, the job's, later ones winning.
+// environment's, the job's, the user's, later ones winning.
 func (a *agent) environ(env Env, tmp string) []string {
 	r, own, vars := a.task.Replica, vars(a.Environ), map[string]string{}
 	for _, k := range passed {
@@ -99,7 +99,8 @@ func (a *agent) environ(env Env, tmp string) []string {
 	}
 	maps.Copy(vars, env.Vars)
 	maps.Copy(vars, r.Env)
-	if env.Vars["PYTHONPATH"] != "" || r.Env["PYTHONPATH"] != "" {
+	maps.Copy(vars, a.vars.values)
+	if env.Vars["PYTHONPATH"] != "" || r.Env["PYTHONPATH"] != "" || a.vars.values["PYTHONPATH"] != "" {
 		vars["PYTHONPATH"] = pythonPath + ":" + vars["PYTHONPATH"]
 	}
 	if a.task.GPUs != nil {

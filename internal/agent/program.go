@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -50,7 +51,7 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 		return job.Exit{}, err
 	}
 	a.status.write(func(st *status) { st.Phase, st.Started, st.Program = "running", start.UTC(), cmd.Process.Pid })
-	pumps.start(func() { a.status.done("first line", start, ""); a.status.tell() })
+	pumps.start(a.vars.hide, func() { a.status.done("first line", start, ""); a.status.tell() })
 	requested := a.tree.wait(ctx, cmd, r.Grace, a)
 	pumps.drain(drain)
 	a.status.done("run", start, "")
@@ -172,7 +173,7 @@ func (a *agent) view(env Env) confine.View {
 // keptJobDir is a job-dir that is a folder of this machine, as that of a local
 // run is: what the program writes there is to stay.
 func (a *agent) keptJobDir() (string, bool) {
-	dir := jobDir(a.task.Replica.Args)
+	dir := cmp.Or(jobDir(a.task.Replica.Args), a.vars.values[job.JobDirVariable])
 	if !filepath.IsAbs(dir) {
 		return "", false
 	}

@@ -66,14 +66,14 @@ func openPumps(fifo string, b *book) (_ *pipes, err error) {
 }
 
 // start pumps until drain. The program has its ends by now. First is called
-// with the first line.
-func (p *pipes) start(first func()) {
+// with the first line; a line is taken as hide leaves it.
+func (p *pipes) start(hide func([]byte) []byte, first func()) {
 	_ = p.stdout.w.Close()
 	_ = p.stderr.w.Close()
 	pump := func(r *os.File, most int, take func(line []byte)) {
 		p.wg.Go(func() {
 			_ = lines(r, most, func(line []byte) {
-				take(line)
+				take(hide(line))
 				p.first.Do(first)
 			})
 		})

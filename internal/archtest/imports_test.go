@@ -70,6 +70,7 @@ var arrows = map[string][]string{
 	"internal/client":                {"internal/job", "internal/logs", "internal/fault"},
 	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/compare", "internal/config", "internal/inplace", "internal/job", "internal/mlv1", "internal/pack", "internal/runtimes", "internal/scaffold", "internal/source", "internal/stage", "internal/logs", "internal/signurl", "internal/fault"},
 	"internal/cli/format":            {"internal/fault"},
+	"internal/cli/dotenv":            {"internal/fault"},
 	"internal/cli/filter":            {"internal/cli/format", "internal/fault"},
 }
 

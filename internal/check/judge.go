@@ -71,7 +71,7 @@ func (j *judge) all() {
 		j.opens(s, f)
 	}
 	if j.JobDir && strict != "" && !jobDir && !j.More {
-		j.find(false, strict, "add parser.add_argument('--job-dir'), or use parse_known_args",
+		j.find(false, strict, "add parser.add_argument('--job-dir'), or use parse_known_args; or submit with --no-job-dir-arg and read TRAINYARD_JOB_DIR",
 			"the program takes no arguments but its own and does not know --job-dir, which a job with a job-dir gets")
 	}
 }

@@ -167,7 +167,7 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 
 func (o *submitOptions) codeOptions(p *packages, in mlv1.Doc) check.Options {
 	c := check.Options{
-		Archives: p.local, More: len(p.remote) > 0, Module: in.Text("pythonModule"), JobDir: p.jobDir != "" || in.Text("jobDir") != "",
+		Archives: p.local, More: len(p.remote) > 0, Module: in.Text("pythonModule"), JobDir: (p.jobDir != "" || in.Text("jobDir") != "") && in["noJobDirArg"] != true,
 		Version: versionOf(in.Text("pythonVersion")), RuntimeUnknown: in.Text("runtimeVersion") != "",
 	}
 	if o.packagePath != "" {

@@ -73,7 +73,9 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	switch m := jobURL.FindStringSubmatch(path); {
 	case path == "/v1/server":
-		answer(w, map[string]any{"version": "1.0", "pid": 1, "dataDir": f.dir, "defaultBucket": "trainyard-default", "regions": []string{"us-central1", "europe-west1"}, "endpoint": f.URL})
+		answer(w, map[string]any{"version": "1.0", "pid": 1, "dataDir": f.dir, "defaultBucket": "trainyard-default",
+			"buckets": map[string]string{"models": "s3://company-models/kept", "team-*": "s3://teams-*", "team-x": "s3://elsewhere", "blobs": "azblob://container"},
+			"regions": []string{"us-central1", "europe-west1"}, "endpoint": f.URL})
 	case m != nil && m[2] == "" && r.Method == http.MethodPost:
 		f.create(w, r)
 	case m != nil && m[2] == "":
@@ -105,6 +107,13 @@ func (f *fake) create(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	if id == "invalid" {
 		refuse(w, 400, "INVALID_ARGUMENT", "Field: region Error: The provided GCE region 'x' is not available. Options are [us-central1].")
+		return
+	}
+	if in, _ := j["trainingInput"].(map[string]any); in["region"] == "europe-west" || in["region"] == "mars" {
+		msg := fmt.Sprintf("The provided GCE region '%s' is not available. Options are [europe-west1, us-central1].", in["region"])
+		w.WriteHeader(400)
+		answer(w, map[string]any{"error": map[string]any{"code": 400, "message": "Field: region Error: " + msg, "status": "INVALID_ARGUMENT",
+			"details": []any{map[string]any{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": []any{map[string]any{"field": "region", "description": msg}}}}}})
 		return
 	}
 	rid := r.Header.Get("X-Trainyard-Request-Id")

@@ -22,10 +22,15 @@ func flagError(cmd *cobra.Command, err error) error {
 		if cause == nil {
 			cause = err
 		}
-		if h, ok := errors.AsType[*hinted](err); ok {
+		h, ok := errors.AsType[*hinted](err)
+		if ok {
 			help, cause = h.hint, h.error
 		}
-		return usagef("argument --%s: %w", e.GetFlag().Name, plainNumber(e, cause)).withHint("%s", help)
+		told := usagef("argument --%s: %w", e.GetFlag().Name, plainNumber(e, cause)).withHint("%s", help)
+		if ok && h.fixed != "" {
+			return &fixError{told, func(args []string) []string { return withFlag(args, e.GetFlag().Name, h.fixed) }}
+		}
+		return told
 	}
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		return unknownFlag(cmd, e)
@@ -63,9 +68,13 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	case e.GetSpecifiedName() == "flags-file", e.GetSpecifiedName() == "flatten":
 		return err.withHint("gcloud's %s is not supported here; write the flags themselves, or use --config and --format", name)
 	case best != "":
-		return err.withHint("did you mean --%s?", best)
+		return &fixError{err.withHint("did you mean --%s?", best), func(args []string) []string { return withText(args, name, "--"+best) }}
 	case cmd.Name() == "training", cmd.Name() == "train":
-		return err.withHint("put -- before what is meant for your program: -- %s", name)
+		words := 0
+		if cmd.Name() == "training" {
+			words = 1
+		}
+		return &fixError{err.withHint("put -- before what is meant for your program: -- %s", name), func(args []string) []string { return separated(cmd, words, args) }}
 	}
 	return err.withHint("see: %s --help", cmd.CommandPath())
 }

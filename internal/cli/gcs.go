@@ -113,18 +113,20 @@ func jobDir(s string) (string, error) {
 func meant(s string, err error) error {
 	switch {
 	case strings.HasPrefix(s, "gs:/"), strings.HasPrefix(s, "gs:"):
-		return &hinted{err, "did you mean gs://" + strings.TrimLeft(strings.TrimPrefix(s, "gs:"), "/") + "?"}
+		fixed := "gs://" + strings.TrimLeft(strings.TrimPrefix(s, "gs:"), "/")
+		return &hinted{err, "did you mean " + fixed + "?", fixed}
 	case strings.HasPrefix(s, "/"), strings.HasPrefix(s, "."), strings.Contains(s, "://"):
 		return err
 	default:
-		return &hinted{err, "did you mean gs://" + s + "?"}
+		return &hinted{err, "did you mean gs://" + s + "?", "gs://" + s}
 	}
 }
 
 // hinted is an error of a flag's value with advice.
 type hinted struct {
 	error
-	hint string
+	hint  string
+	fixed string // the value that was probably meant
 }
 
 func (h *hinted) Unwrap() error { return h.error }

@@ -11,7 +11,7 @@ import (
 )
 
 func newInit(a *App) *cobra.Command {
-	kind := ""
+	kind, container := "", false
 	cmd := &cobra.Command{
 		Use: "init [DIR]", Short: "Write the structure of a training application, with a program that works", Args: cobra.MaximumNArgs(1),
 		Example: `  trainyard init digits --framework sklearn`,
@@ -20,15 +20,16 @@ func newInit(a *App) *cobra.Command {
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			return runInit(a, dir, kind)
+			return runInit(a, dir, kind, container)
 		},
 	}
 	cmd.Flags().StringVar(&kind, "framework", "sklearn", strings.Join(scaffold.Frameworks(), ", "))
+	cmd.Flags().BoolVar(&container, "custom-container", false, "write a Dockerfile, too; the README says what to do with it")
 	return cmd
 }
 
-func runInit(a *App, dir, kind string) error {
-	written, err := scaffold.Write(dir, kind)
+func runInit(a *App, dir, kind string, container bool) error {
+	written, err := scaffold.Write(dir, kind, container)
 	if err != nil {
 		return err
 	}
@@ -43,6 +44,9 @@ func runInit(a *App, dir, kind string) error {
 	if dir != "." {
 		cd = "cd " + quote(dir) + " && "
 	}
-	a.Say("Try it:\n\n  %strainyard jobs submit training %s_1 --package-path trainer --job-dir gs://trainyard-default/%[2]s_1 --stream-logs\n", cd, name)
+	if container {
+		a.Say("The Dockerfile is for a server that runs images; README.md says what runs without one.")
+	}
+	a.Say("Try it:\n\n  %strainyard local train --package-path trainer --job-dir output\n  %[1]strainyard jobs submit training %[2]s_1 --package-path trainer --job-dir gs://trainyard-default/%[2]s_1 --stream-logs\n", cd, name)
 	return nil
 }

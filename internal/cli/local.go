@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/inplace"
+	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/mlv1"
 	"github.com/trainyard/trainyard/internal/source"
 )
 
@@ -56,6 +59,8 @@ from the folder above the package, as the original did.`,
 
 func (o *localOptions) flags(f *pflag.FlagSet) {
 	o.packageFlags(f)
+	o.env.flags(f)
+	f.BoolVar(&o.noJobDirArg, "no-job-dir-arg", false, "do not hand the job dir to the program as --job-dir; it is in TRAINYARD_JOB_DIR")
 	f.BoolVar(&o.noCheck, "no-check", false, "do not look into the code for what would go wrong")
 	f.StringVar(&o.dir, "job-dir", "", "where the program shall write, a folder or gs://; handed to it as --job-dir")
 	f.BoolVar(&o.likeCloud, "like-cloud", false, "run it as a real job would be (the default)")
@@ -74,7 +79,7 @@ func (o *localOptions) positional(cmd *cobra.Command, args []string) error {
 		at = len(args)
 	}
 	if at > 0 {
-		return separator(args[:at], args[:at])
+		return separator(cmd, 0, args[:at])
 	}
 	o.args = args
 	return nil
@@ -128,11 +133,23 @@ func runInPlace(ctx context.Context, o *localOptions) error {
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "--package-path %s: %w", o.packagePath, err)
 	}
-	p := inplace.Program{
-		Python: python, Module: o.module.text, Args: o.args, Dir: filepath.Dir(path), Env: o.Env,
-		In: o.In, Out: o.Out, Err: o.Err, Terminal: o.InTTY, Warn: o.Warn,
+	in := mlv1.Doc{}
+	if err := o.variables(in); err != nil {
+		return err
+	}
+	env := slices.Clone(o.Env)
+	vs, _ := mlv1.Variables(in)
+	for _, v := range vs {
+		env = append(env, v.Name+"="+v.Value)
 	}
 	if o.dir != "" {
+		env = append(env, job.JobDirVariable+"="+o.dir)
+	}
+	p := inplace.Program{
+		Python: python, Module: o.module.text, Args: o.args, Dir: filepath.Dir(path), Env: env,
+		In: o.In, Out: o.Out, Err: o.Err, Terminal: o.InTTY, Warn: o.Warn,
+	}
+	if o.dir != "" && !o.noJobDirArg {
 		p.Args = append(append([]string{}, o.args...), "--job-dir", o.dir)
 	}
 	if o.cluster {

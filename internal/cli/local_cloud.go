@@ -29,8 +29,11 @@ func runLikeCloud(ctx context.Context, o *localOptions) error {
 	if _, err := job.ParseProject(s.Project); err != nil {
 		return err
 	}
-	if err := o.takeJobDir(); err != nil {
-		return err
+	if o.dir != "" {
+		o.jobDir.check = anyJobDir
+		if err := o.jobDir.Set(o.dir); err != nil {
+			return usagef("argument --job-dir: %w", err)
+		}
 	}
 	o.job, o.stageAs = "local", "local"
 	doc, err := o.document(s)
@@ -52,9 +55,6 @@ func runLikeCloud(ctx context.Context, o *localOptions) error {
 	if p.group, err = stage.Read(p.local); err != nil {
 		return err
 	}
-	if o.dir != "" {
-		p.jobDir = o.dir // the code is asked whether it takes one
-	}
 	if err := o.checkCode(ctx, s, p, in); err != nil {
 		return interrupted(ctx, err, "Interrupted while looking into the code.")
 	}
@@ -74,33 +74,6 @@ func runLikeCloud(ctx context.Context, o *localOptions) error {
 	}
 	p.close()
 	return o.attach(ctx, c, s, doc)
-}
-
-// takeJobDir turns --job-dir into the job's where it is in storage, else into
-// the program's last arguments: the folder is made, and the program, which
-// runs elsewhere, is given its whole path.
-func (o *localOptions) takeJobDir() error {
-	switch {
-	case o.dir == "":
-		return nil
-	case strings.HasPrefix(o.dir, "gs:"):
-		fixed, err := jobDir(o.dir)
-		if err != nil {
-			return usagef("argument --job-dir: %w", err)
-		}
-		o.dir = fixed
-		return o.jobDir.Set(fixed)
-	}
-	path, err := filepath.Abs(o.dir)
-	if err == nil {
-		err = os.MkdirAll(path, 0o777) //nolint:gosec // the user's own umask decides
-	}
-	if err != nil {
-		return fault.Errorf(fault.Invalid, "--job-dir %s is no folder that can be made: %s", o.dir, reason(err))
-	}
-	o.dir = path
-	o.args = append(append([]string{}, o.args...), "--job-dir", path)
-	return nil
 }
 
 // describeCluster asks for the replicas; what they run on is the machine.

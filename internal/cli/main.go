@@ -27,15 +27,23 @@ func Main(ctx context.Context, args, env []string, stdin io.Reader, stdout, stde
 		_, _ = io.WriteString(stderr, say+"\n")
 		return 0
 	}
-	a := &App{Streams: newStreams(stdin, stdout, stderr, env), Env: config.Env(env), Programs: p, gsutil: asGsutil}
-	a.EnsureServer = a.ensureServer
-	root := newRoot(a)
-	if err != nil {
-		return report(&a.Streams, err)
+	for {
+		a := &App{Streams: newStreams(stdin, stdout, stderr, env), Env: config.Env(env), Programs: p, gsutil: asGsutil}
+		if err != nil {
+			return report(&a.Streams, err)
+		}
+		a.EnsureServer = a.ensureServer
+		root := newRoot(a)
+		root.SetArgs(args[1:])
+		root.SetIn(stdin)
+		root.SetOut(stdout)
+		root.SetErr(stderr)
+		result := root.ExecuteContext(ctx)
+		code := report(&a.Streams, result)
+		better, yes := a.offer(result, args)
+		if !yes {
+			return code
+		}
+		args = better
 	}
-	root.SetArgs(args[1:])
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return report(&a.Streams, root.ExecuteContext(ctx))
 }

@@ -51,7 +51,7 @@ func (o *rerunOptions) positional(cmd *cobra.Command, args []string) error {
 		return usagef("argument JOB: Must be specified.").withHint("see: %s --help", cmd.CommandPath())
 	case 1, 2:
 	default:
-		return separator(before[2:], before[2:])
+		return separator(cmd, 2, before[2:])
 	}
 	if o.was = before[0]; len(before) == 2 {
 		o.job = before[1]

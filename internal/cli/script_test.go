@@ -19,9 +19,13 @@ import (
 var update = flag.Bool("update", false, "write the expected output of scripts anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"trainyard": func() {
+	program := func() {
 		os.Exit(Main(context.Background(), os.Args, os.Environ(), os.Stdin, os.Stdout, os.Stderr, Programs{Version: "1.0", Build: "test", Package: packageFolder}))
-	}})
+	}
+	if os.Getenv("TRAINYARD_TEST_MAIN") != "" {
+		program()
+	}
+	testscript.Main(m, map[string]func(){"trainyard": program})
 }
 
 // TestScript runs the transcripts, each against a fake server of its own. The
@@ -40,6 +44,7 @@ func TestScript(t *testing.T) {
 			servers.Store(f.URL, f)
 			e.Setenv("TRAINYARD_ENDPOINT", f.URL)
 			e.Setenv("FAKE", f.URL)
+			e.Setenv("FAKEDIR", f.dir)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/.config")
 			e.Setenv("XDG_DATA_HOME", e.WorkDir+"/.data")

@@ -20,6 +20,7 @@ type Streams struct {
 	Out, Err       io.Writer
 	InTTY          bool
 	OutTTY, ErrTTY bool
+	NoQuestions    bool // nobody wants to be asked
 	Color          bool // escape codes may be written to Err
 	Width          int  // columns of the terminal; 0 where there is none
 }
@@ -32,6 +33,10 @@ func newStreams(in io.Reader, out, errw io.Writer, env config.Env) Streams {
 	var width int
 	if s.ErrTTY, width = terminal(errw); s.Width == 0 {
 		s.Width = width
+	}
+	switch strings.ToLower(env.Get("CLOUDSDK_CORE_DISABLE_PROMPTS")) {
+	case "1", "true", "yes", "on", "y", "t":
+		s.NoQuestions = true
 	}
 	s.Color = s.ErrTTY && env.Get("NO_COLOR") == "" && env.Get("TERM") != "dumb"
 	return s
@@ -62,7 +67,7 @@ func (s *Streams) Warn(format string, args ...any) {
 // Ask asks a yes-or-no question where a person can answer; elsewhere the
 // answer is no.
 func (s *Streams) Ask(question string) bool {
-	if !s.InTTY || !s.ErrTTY {
+	if !s.InTTY || !s.ErrTTY || s.NoQuestions {
 		return false
 	}
 	fmt.Fprintf(s.Err, "%s [y/N] ", question)

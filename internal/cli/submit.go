@@ -36,6 +36,9 @@ type submitOptions struct {
 	worker         replicaOptions
 	server         replicaOptions
 	kms            kmsOptions
+	env            envOptions
+	noJobDirArg    bool
+	folder         string // the job dir where it is one of this machine
 
 	async, stream, dryRun, noCheck bool
 
@@ -78,8 +81,8 @@ too, as the last argument.`,
 }
 
 func (o *submitOptions) flags(f *pflag.FlagSet) {
-	o.scaleTier.check, o.serviceAccount.check, o.jobDir.check = tier, serviceAccount, jobDir
-	o.scaleTier.kind, o.jobDir.kind = "TIER", "gs://BUCKET/PATH"
+	o.scaleTier.check, o.serviceAccount.check, o.jobDir.check = tier, serviceAccount, anyJobDir
+	o.scaleTier.kind, o.jobDir.kind = "TIER", "gs://BUCKET/PATH|FOLDER"
 	staging := &textValue{check: stagingBucket, kind: "gs://BUCKET"}
 
 	f.StringVar(&o.packagePath, "package-path", "", "folder of the application's package, a script, a notebook, git+URL@REF#subdirectory=DIR or an archive of sources, here or in gs://; packed and uploaded")
@@ -88,7 +91,9 @@ func (o *submitOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.config, "config", "", "YAML or JSON file with a job; flags win over it. It may also say packagePath, packages, stagingBucket and userArgs")
 	f.String("region", "", "region that the job names (default: the server's first)")
 	f.Var(staging, "staging-bucket", "bucket to upload packages to (default: the job dir's, else the server's default bucket)")
-	f.Var(&o.jobDir, "job-dir", "where the program shall write; handed to it as --job-dir")
+	f.Var(&o.jobDir, "job-dir", "where the program shall write: gs://, s3://, az:// or a folder; handed to it as --job-dir")
+	f.BoolVar(&o.noJobDirArg, "no-job-dir-arg", false, "do not hand the job dir to the program as --job-dir; it is in TRAINYARD_JOB_DIR")
+	o.env.flags(f)
 	f.Var(&o.labels, "labels", "labels of the job")
 	f.Var(&o.scaleTier, "scale-tier", "basic, basic-gpu, basic-tpu, custom, premium-1 or standard-1")
 	f.Var(&o.runtimeVersion, "runtime-version", "runtime version, as in 2.11; see: trainyard runtimes list")
@@ -137,15 +142,17 @@ func (o *submitOptions) positional(cmd *cobra.Command, args []string) error {
 	case len(before) == 0:
 		return usagef("argument JOB: Must be specified.").withHint("%s digits_1 --package-path trainer --module-name trainer.task", cmd.CommandPath())
 	case len(before) > 1:
-		return separator(before[1:], before[1:])
+		return separator(cmd, 1, before[1:])
 	}
 	o.job = before[0]
 	return nil
 }
 
-// separator is the error for words that have no place before --.
-func separator(unknown, hint []string) error {
-	return usagef("unrecognized arguments: %s", join(unknown)).withHint("put -- before what is meant for your program: -- %s", join(hint))
+// separator is the error for words that have no place before --, where some
+// have.
+func separator(cmd *cobra.Command, words int, unknown []string) error {
+	e := usagef("unrecognized arguments: %s", join(unknown)).withHint("put -- before what is meant for your program: -- %s", join(unknown))
+	return &fixError{e, func(args []string) []string { return separated(cmd, words, args) }}
 }
 
 // check is what the parser of flags cannot tell from one flag alone.

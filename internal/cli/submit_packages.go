@@ -58,6 +58,7 @@ func (o *submitOptions) gather(doc mlv1.Doc) (*packages, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.jobDir = o.folder // for the code, which is asked whether it takes one
 	listed, _ := in["packageUris"].([]any)
 	master, _ := in["masterConfig"].(mlv1.Doc)
 	switch {
@@ -88,7 +89,11 @@ func readable(path string) error {
 	e := fault.Errorf(fault.Invalid, "Unable to read file [%s]: %s", path, reason(err))
 	if rest, ok := strings.CutPrefix(path, "gs:"); ok {
 		if err := checkRemote(rest); err != nil {
-			return e.WithHint("%s", strings.SplitN(err.Error(), "\n", 2)[0])
+			e = e.WithHint("%s", strings.SplitN(err.Error(), "\n", 2)[0])
+			if fixed := "gs://" + strings.TrimLeft(rest, "/"); checkRemote(strings.TrimPrefix(fixed, "gs:")) == nil {
+				return &fixError{e, func(args []string) []string { return withText(args, path, fixed) }}
+			}
+			return e
 		}
 	}
 	if filepath.Ext(path) == "" && strings.HasSuffix(reason(err), "is a directory") {

@@ -104,6 +104,9 @@ func (o *submitOptions) document(s config.Settings) (mlv1.Doc, error) {
 		cfg = f.Job
 	}
 	if _, err := job.ParseID(o.job); err != nil {
+		if fixed, ok := job.NearestID(o.job); ok {
+			err = &fixError{err, func(args []string) []string { return withWord(args, o.job, fixed) }}
+		}
 		return nil, err
 	}
 	if err := o.local(cfg); err != nil {
@@ -127,14 +130,13 @@ func (o *submitOptions) document(s config.Settings) (mlv1.Doc, error) {
 		return nil, err
 	}
 	doc := mlv1.Merge(cfg, f)
-	if dir := doc.Sub("trainingInput").Text("jobDir"); dir != "" && !o.jobDir.given {
-		fixed, err := jobDir(dir)
-		if err != nil {
-			return nil, fault.Errorf(fault.Invalid, "trainingInput.jobDir in %s: %w", o.config, err)
-		}
-		doc.Sub("trainingInput")["jobDir"] = fixed
+	if err := o.takeJobDir(doc.Sub("trainingInput")); err != nil {
+		return nil, err
 	}
-	return doc, nil
+	if o.noJobDirArg {
+		doc.Sub("trainingInput")["noJobDirArg"] = true
+	}
+	return doc, o.variables(doc.Sub("trainingInput"))
 }
 
 // takeFile takes from a job file what the command line does not say itself.
@@ -191,7 +193,7 @@ func checkModule(name string) error {
 	e := fault.Errorf(fault.Invalid, "--module-name %q is not the dotted name of a module", name)
 	dotted := strings.NewReplacer("/", ".", `\`, ".").Replace(strings.TrimSuffix(strings.Trim(filepath.ToSlash(name), "./"), ".py"))
 	if mlv1.IsModule(dotted) {
-		return e.WithHint("use --module-name %s", dotted)
+		return &fixError{e.WithHint("use --module-name %s", dotted), func(args []string) []string { return withFlag(args, "module-name", dotted) }}
 	}
 	return e
 }
@@ -236,6 +238,9 @@ func (o *submitOptions) place(ctx context.Context, c *client.Client, s config.Se
 	if _, given := o.App.flags["staging-bucket"]; !given && o.fileStaging != "" {
 		p.staging = o.fileStaging
 	}
+	if err := o.useJobDir(ctx, c, s, in); err != nil {
+		return err
+	}
 	p.jobDir = in.Text("jobDir")
 	noBucket := len(p.local) > 0 && p.staging == "" && p.jobDir == ""
 	if in.Text("region") != "" && !noBucket {
@@ -250,6 +255,9 @@ func (o *submitOptions) place(ctx context.Context, c *client.Client, s config.Se
 			return fault.Errorf(fault.Invalid, "The required property [region] is not currently set.").WithHint("give --region, or set TRAINYARD_REGION or CLOUDSDK_COMPUTE_REGION")
 		}
 		in["region"] = info.Regions[0]
+		if !s.Quiet {
+			o.Say("Using the region %s, the server's first; --region names another.", info.Regions[0])
+		}
 	}
 	if noBucket {
 		if info.DefaultBucket == "" {
@@ -276,7 +284,7 @@ func (o *submitOptions) create(ctx context.Context, c *client.Client, s config.S
 			o.Say("Interrupted while submitting; whether job %s was accepted is not known. See: trainyard jobs describe %s", o.job, o.job)
 			return exitError(exitInterrupted)
 		}
-		return err
+		return o.region(ctx, c, doc.Sub("trainingInput"), err)
 	}
 	for _, w := range warnings {
 		o.Warn("%s", w)

@@ -63,7 +63,7 @@ func (o *submitOptions) upload(ctx context.Context, c *client.Client, s config.S
 		return fault.Errorf(fault.Internal, "encode the job: %w", err)
 	}
 	if err := c.Validate(ctx, s.Project, body); err != nil {
-		return err
+		return o.region(ctx, c, doc.Sub("trainingInput"), err)
 	}
 	if err := o.ensureBucket(ctx, c, s, place.Bucket); err != nil {
 		return err
@@ -110,7 +110,8 @@ func (o *submitOptions) show(ctx context.Context, c *client.Client, doc mlv1.Doc
 		return err
 	}
 	p.name(doc)
-	body, err := json.Marshal(doc)
+	open, _ := mlv1.WithoutSecrets(doc)
+	body, err := json.Marshal(open)
 	if err != nil {
 		return fault.Errorf(fault.Internal, "encode the job: %w", err)
 	}

@@ -160,15 +160,16 @@ func (c *Client) Timeline(ctx context.Context, project, id string) (events []job
 
 // ServerInfo is what a server says of itself.
 type ServerInfo struct {
-	Version       string    `json:"version"`
-	Build         string    `json:"build"`
-	PID           int       `json:"pid"`
-	DataDir       string    `json:"dataDir"`
-	DefaultBucket string    `json:"defaultBucket"`
-	Regions       []string  `json:"regions"`
-	Endpoint      string    `json:"endpoint"`
-	Started       time.Time `json:"started"`
-	Embedded      bool      `json:"embedded"` // started in the background by a command line
+	Version       string            `json:"version"`
+	Build         string            `json:"build"`
+	PID           int               `json:"pid"`
+	DataDir       string            `json:"dataDir"`
+	DefaultBucket string            `json:"defaultBucket"`
+	Buckets       map[string]string `json:"buckets"` // in a cloud: where each is
+	Regions       []string          `json:"regions"`
+	Endpoint      string            `json:"endpoint"`
+	Started       time.Time         `json:"started"`
+	Embedded      bool              `json:"embedded"` // started in the background by a command line
 }
 
 // Server asks the server who it is.

@@ -32,13 +32,13 @@ func Replicas(spec job.Spec) []job.Replica {
 }
 
 // Args are the program's arguments: the user's, then the tuned values, then
-// the job-dir as two tokens at the very end.
+// the job-dir as two tokens at the very end, unless it is not wanted there.
 func Args(spec job.Spec, t Trial) []string {
 	args := slices.Clone(spec.Args)
 	for _, h := range t.Values {
 		args = append(args, "--"+h.Name, h.Value)
 	}
-	if dir := Dir(spec, t); dir != "" {
+	if dir := Dir(spec, t); dir != "" && !spec.NoJobDirArg {
 		args = append(args, "--job-dir", dir)
 	}
 	return args

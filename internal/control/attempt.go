@@ -80,7 +80,7 @@ func (it *Item) order(v View, a *job.Attempt) (executor.Attempt, error) {
 		i := slices.IndexFunc(it.Groups, func(g job.Group) bool { return g.Role == r.Role })
 		g := it.Groups[i]
 		x := executor.Replica{
-			Replica: r.Replica, Run: r.Run, Packages: it.Packages, Module: it.Module, Args: args,
+			Replica: r.Replica, Run: r.Run, Packages: it.Packages, Module: it.Module, Args: args, Vars: it.Env,
 			Runtime: it.RuntimeVersion, Python: it.PythonVersion, Lock: it.Lock, Address: r.Address, Image: g.Image, Grace: v.Settings.Grace,
 			Need: shares[i],
 		}

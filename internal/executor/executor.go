@@ -31,6 +31,7 @@ type Replica struct {
 	Module   string
 	Args     []string          // complete: hyperparameters and --job-dir included
 	Env      map[string]string // what the job adds: TF_CONFIG, CLUSTER_SPEC, CLOUD_ML_JOB_ID, …
+	Vars     []job.Variable    // the user's, secrets sealed
 	Runtime  string
 	Python   string
 	Lock     *job.Lock `json:",omitempty"` // the environment, exactly; nil to choose one

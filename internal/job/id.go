@@ -20,15 +20,15 @@ func ParseID(s string) (ID, error) {
 		return ID(s), nil
 	}
 	e := fault.Errorf(fault.Invalid, "job id %q is not valid: it must start with a letter and contain only letters, digits and underscores, at most 128 characters", s)
-	if fixed := fixID(s); idPattern.MatchString(fixed) {
+	if fixed, ok := NearestID(s); ok {
 		e = e.WithHint("use %s", fixed)
 	}
 	return "", e
 }
 
-// fixID is the nearest id to what somebody meant: dashes and dots become
+// NearestID is the id that somebody probably meant: dashes and dots become
 // underscores, and a leading digit gets a letter before it.
-func fixID(s string) string {
+func NearestID(s string) (string, bool) {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_':
@@ -42,7 +42,7 @@ func fixID(s string) string {
 	if s != "" && !(s[0] >= 'a' && s[0] <= 'z' || s[0] >= 'A' && s[0] <= 'Z') {
 		s = "job_" + strings.TrimLeft(s, "_")
 	}
-	return s
+	return s, idPattern.MatchString(s)
 }
 
 // ParseProject checks a project id: lower-case letters, digits and dashes, a

@@ -61,6 +61,8 @@ type Spec struct {
 	Module         string    // dotted name, run with python -m
 	Args           []string  // the user's; the job-dir is not among them
 	JobDir         string    // gs://…, or empty
+	NoJobDirArg    bool      // the job-dir is in the environment only
+	Env            []Variable
 	Region         string
 	RuntimeVersion string // as asked; empty means the server's choice
 	PythonVersion  string // as asked or, with nothing asked, as chosen at create: "3.7"; empty means any
@@ -184,7 +186,7 @@ type ReplicaRun struct {
 type Exit struct {
 	Code       int      `json:"code"`             // 0 to 255; 128+n for signal n as a shell counts
 	Signal     string   `json:"signal,omitempty"` // "SIGKILL" when the program was killed by one
-	Step       string   `json:"step"`             // which step ended it: "fetch", "environment", "install", "run"
+	Step       string   `json:"step"`             // which step ended it: "variables", "fetch", "environment", "install", "run"
 	OutOfMem   bool     `json:"outOfMemory,omitempty"`
 	PeakMemory int64    `json:"peakMemory,omitempty"` // bytes; 0 when not known
 	MemLimit   int64    `json:"memoryLimit,omitempty"`

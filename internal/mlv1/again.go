@@ -83,7 +83,7 @@ func Again(was job.Job, id job.ID, c Changes) (job.Spec, json.RawMessage, error)
 	if err != nil {
 		return spec, nil, err
 	}
-	if spec.Opaque, err = json.Marshal(snakes(compact(d.Sub("trainingInput")))); err != nil {
+	if spec.Opaque, err = json.Marshal(opaque(d.Sub("trainingInput"))); err != nil {
 		return spec, nil, fault.Errorf(fault.Internal, "write the job for TF_CONFIG: %w", err)
 	}
 	return spec, raw, nil

@@ -170,6 +170,8 @@ func (c *configReader) field(n *yaml.Node, f field, path string, depth int) any 
 		return nil
 	}
 	switch {
+	case f.repeated && f.message == variable:
+		return c.variables(n, path, depth)
 	case f.repeated:
 		if n.Kind != yaml.SequenceNode {
 			c.problem(n, "%s: expected a list, found %s", path, looks(n))

@@ -88,6 +88,10 @@ func compact(d Doc) Doc {
 			if len(v) == 0 {
 				continue
 			}
+			if k == "env" { // an empty value is a value
+				c[k] = v
+				continue
+			}
 			l := make([]any, len(v))
 			for i, e := range v {
 				if e, ok := e.(Doc); ok {

@@ -10,7 +10,8 @@ import (
 // fileMessage is what a job file may hold: a job, and what a command line says
 // besides. What is not the API's never leaves this machine.
 var fileMessage = func() *message {
-	m := newMessage("JobFile", join(one(text, "packagePath", "stagingBucket"), list(text, "packages", "userArgs"))...)
+	m := newMessage("JobFile", join(one(text, "packagePath", "stagingBucket"), list(text, "packages", "userArgs"),
+		[]field{{name: "env", kind: object, message: variable, repeated: true}})...)
 	for spelling, f := range jobMessage.fields {
 		m.fields[spelling] = f
 	}
@@ -26,7 +27,8 @@ type File struct {
 }
 
 // ParseFile reads a job file: a configuration that may also say packagePath,
-// packages, stagingBucket and userArgs, which are the program's arguments.
+// packages, stagingBucket, userArgs, which are the program's arguments, and env,
+// which are its variables.
 func ParseFile(name string, data []byte) (File, error) {
 	d, err := parse(name, data, fileMessage)
 	if err != nil {
@@ -37,14 +39,18 @@ func ParseFile(name string, data []byte) (File, error) {
 	for _, p := range list {
 		f.Packages = append(f.Packages, p.(string))
 	}
-	if args, ok := d["userArgs"]; ok {
-		in := d.Sub("trainingInput")
-		if _, twice := in["args"]; twice {
-			return File{}, fault.Errorf(fault.Invalid, "%s: userArgs and trainingInput.args are the same; give one of them", name)
+	for top, field := range map[string]string{"userArgs": "args", "env": "env"} {
+		v, ok := d[top]
+		if !ok {
+			continue
 		}
-		in["args"] = args
+		in := d.Sub("trainingInput")
+		if _, twice := in[field]; twice {
+			return File{}, fault.Errorf(fault.Invalid, "%s: %s and trainingInput.%s are the same; give one of them", name, top, field)
+		}
+		in[field] = v
 	}
-	for _, own := range []string{"packagePath", "packages", "stagingBucket", "userArgs"} {
+	for _, own := range []string{"packagePath", "packages", "stagingBucket", "userArgs", "env"} {
 		delete(d, own)
 	}
 	return f, nil
@@ -85,6 +91,13 @@ func schemaOf(m *message) map[string]any {
 }
 
 func schemaOfField(f field) any {
+	if f.message == variable {
+		plain := map[string]any{"type": []string{"string", "number", "boolean", "null"}}
+		return map[string]any{"description": "Variables of the program's environment. One without a value is taken from the environment of who submits the job, and is secret.", "anyOf": []any{
+			map[string]any{"type": "object", "additionalProperties": plain},
+			map[string]any{"type": "array", "items": map[string]any{"anyOf": []any{map[string]any{"type": "string"}, schemaOf(variable)}}},
+		}}
+	}
 	if f.repeated {
 		f.repeated = false
 		return map[string]any{"type": "array", "items": schemaOfField(f)}

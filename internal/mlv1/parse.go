@@ -40,7 +40,7 @@ type Runtime struct {
 // Parsed is a document that was found right.
 type Parsed struct {
 	Spec     job.Spec
-	Document json.RawMessage // as it was sent, without white space
+	Document json.RawMessage // as it was sent, without white space and the values of secrets
 	Notes    []string        // what was decided for the user
 	Warnings []string        // the same as Spec.Warnings
 }
@@ -60,11 +60,17 @@ func Parse(project job.Project, doc []byte, rules Rules) (Parsed, error) {
 	}
 	c := &checker{rules: rules, job: typed, in: typed.TrainingInput, broken: form.broken}
 	spec := c.check(project)
+	c.extensions(&spec, d.Sub("trainingInput"))
 	if len(form.violations)+len(c.violations) > 0 {
 		return Parsed{}, refusal(form.violations, c.violations, c.hint)
 	}
-	if spec.Opaque, err = json.Marshal(snakes(compact(d.Sub("trainingInput")))); err != nil {
+	if spec.Opaque, err = json.Marshal(opaque(d.Sub("trainingInput"))); err != nil {
 		return Parsed{}, fault.Errorf(fault.Internal, "write the job for TF_CONFIG: %w", err)
+	}
+	if open, found := WithoutSecrets(d); found {
+		if doc, err = json.Marshal(open); err != nil {
+			return Parsed{}, fault.Errorf(fault.Internal, "write the job without its secrets: %w", err)
+		}
 	}
 	var sent bytes.Buffer
 	if err := json.Compact(&sent, doc); err != nil {
@@ -86,8 +92,16 @@ func refusal(form, meaning []fault.Violation, hint string) error {
 	return &fault.Error{Kind: fault.Invalid, Msg: strings.Join(lines, "\n"), Violations: append(form, meaning...), Hint: hint}
 }
 
-// snakes is a value with its fields in snake_case, as TF_CONFIG's "job" shows
-// the training input.
+// opaque is the training input as TF_CONFIG's "job" shows it: snake_case, and
+// without what the original did not know.
+func opaque(in Doc) any {
+	o := snakes(compact(in)).(map[string]any)
+	delete(o, "env")
+	delete(o, "no_job_dir_arg")
+	return o
+}
+
+// snakes is a value with its fields in snake_case.
 func snakes(v any) any {
 	switch v := v.(type) {
 	case Doc:

@@ -80,7 +80,8 @@ func join(groups ...[]field) []field {
 
 // The messages that a job is made of. A test holds them against Google's
 // generated types. Scheduling's strategy and resilientToWorkerRestart are in
-// gcloud's messages only; they are accepted and have no effect.
+// gcloud's messages only; they are accepted and have no effect. env and
+// noJobDirArg are ours.
 var (
 	acceleratorConfig = newMessage("AcceleratorConfig", join(
 		one(int64Kind, "count"),
@@ -112,7 +113,8 @@ var (
 
 	trainingInput = newMessage("TrainingInput", join(
 		list(text, "args", "packageUris"),
-		one(boolean, "enableWebAccess", "useChiefInTfConfig"),
+		one(boolean, "enableWebAccess", "useChiefInTfConfig", "noJobDirArg"),
+		[]field{{name: "env", kind: object, message: variable, repeated: true}},
 		sub(newMessage("EncryptionConfig", one(text, "kmsKeyName")...), "encryptionConfig"),
 		sub(replicaConfig, "evaluatorConfig", "masterConfig", "parameterServerConfig", "workerConfig"),
 		one(int64Kind, "evaluatorCount", "parameterServerCount", "workerCount"),

@@ -47,8 +47,9 @@ func Name(dir string) string {
 }
 
 // Write makes an application in a folder and names the files that it wrote. It
-// writes nothing where one of them is there already.
-func Write(dir, kind string) (written []string, err error) {
+// writes nothing where one of them is there already. With container there is
+// what an image is built from, too.
+func Write(dir, kind string, container bool) (written []string, err error) {
 	f, ok := frameworks[kind]
 	if !ok {
 		return nil, fault.Errorf(fault.Invalid, "there is no framework %q", kind).WithHint("one of %s", strings.Join(Frameworks(), ", "))
@@ -61,17 +62,33 @@ func Write(dir, kind string) (written []string, err error) {
 	for _, r := range f.requires {
 		fmt.Fprintf(&requires, "    '%s',\n", r)
 	}
-	fill := strings.NewReplacer("@NAME@", Name(abs), "@REQUIRES@\n", requires.String(), "@RATE@", f.rate)
-	content := map[string]string{"trainer/__init__.py": ""}
-	for to, from := range map[string]string{
-		"setup.py": "common/setup.py", "README.md": "common/README.md", ".trainyardignore": "common/trainyardignore",
-		"trainer/task.py": "common/task.py", "trainer/util.py": "common/util.py", "trainer/model.py": kind + "/model.py",
-	} {
-		b, err := files.ReadFile("files/" + from)
-		if err != nil {
-			return nil, fault.Errorf(fault.Internal, "%w", err)
+	// An application that is called like what it requires would be taken for it.
+	name := Name(abs)
+	if slices.ContainsFunc(f.requires, func(r string) bool {
+		required, _, _ := strings.Cut(r, ">")
+		return strings.ReplaceAll(required, "-", "_") == name
+	}) {
+		name += "_app"
+	}
+	fill := strings.NewReplacer("@NAME@", name, "@REQUIRES@\n", requires.String(), "@RATE@", f.rate)
+	from := map[string][]string{
+		"setup.py": {"common/setup.py"}, "README.md": {"common/README.md"}, ".trainyardignore": {"common/trainyardignore"}, "trainer/__init__.py": nil,
+		"trainer/task.py": {"common/task.py"}, "trainer/util.py": {"common/util.py"}, "trainer/model.py": {kind + "/model.py"},
+	}
+	if container {
+		from["Dockerfile"], from[".dockerignore"] = []string{"container/Dockerfile"}, []string{"container/dockerignore"}
+		from["README.md"] = append(from["README.md"], "container/README.md")
+	}
+	content := map[string]string{}
+	for to, parts := range from {
+		content[to] = ""
+		for _, part := range parts {
+			b, err := files.ReadFile("files/" + part)
+			if err != nil {
+				return nil, fault.Errorf(fault.Internal, "%w", err)
+			}
+			content[to] += fill.Replace(string(b))
 		}
-		content[to] = fill.Replace(string(b))
 	}
 	for name := range content {
 		written = append(written, name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,12 @@ func (a *api) create(r request) (any, error) {
 	}
 	if err := a.jobDir(r, &p); err != nil {
 		return nil, err
+	}
+	if a.Seal == nil && slices.ContainsFunc(p.Spec.Env, func(v job.Variable) bool { return v.Secret }) {
+		return nil, invalid("env", "Secret variables are not kept by this server.")
+	}
+	if a.Seal != nil {
+		a.Seal(p.Spec.Key, p.Spec.Env)
 	}
 	j, _, err := a.Jobs.Create(r.Context(), NewJob{
 		Spec: p.Spec, Document: p.Document, Wire: mlv1.Wire,

@@ -55,6 +55,9 @@ type Options struct {
 	Jobs     Jobs
 	Packages Packages
 	Rules    mlv1.Rules
+	// Seal closes up the values of secret variables in place. Where it is nil,
+	// jobs have none.
+	Seal func(job.Key, []job.Variable)
 	// Position says how many jobs are before a queued one, if that is known.
 	// It may be nil.
 	Position func(job.Key) (n int64, known bool)

@@ -36,15 +36,17 @@ type Lines interface {
 
 // Info is what GET /v1/server answers.
 type Info struct {
-	Version       string    `json:"version"`
-	Build         string    `json:"build"`
-	PID           int       `json:"pid"`
-	Endpoint      string    `json:"endpoint"`
-	DataDir       string    `json:"dataDir"`
-	DefaultBucket string    `json:"defaultBucket"`
-	Regions       []string  `json:"regions"`
-	Started       time.Time `json:"started"`
-	Embedded      bool      `json:"embedded"` // started in the background by a command line
+	Version       string `json:"version"`
+	Build         string `json:"build"`
+	PID           int    `json:"pid"`
+	Endpoint      string `json:"endpoint"`
+	DataDir       string `json:"dataDir"`
+	DefaultBucket string `json:"defaultBucket"`
+	// Buckets are those in a cloud, or patterns of their names, and where they are.
+	Buckets  map[string]string `json:"buckets,omitempty"`
+	Regions  []string          `json:"regions"`
+	Started  time.Time         `json:"started"`
+	Embedded bool              `json:"embedded"` // started in the background by a command line
 }
 
 // Options are what the handler is made of.
