@@ -98,6 +98,21 @@ func numbers(version string) [3]int {
 	return n
 }
 
+// handedOn are the flags of a server in the background for what this command
+// was given: its flags, and all paths whole, wherever they came from.
+func (a *App) handedOn(s config.Settings) (flags []string) {
+	for _, name := range serverKeys() {
+		v, given := a.flags[name]
+		if path, ok := s.Path(name); ok {
+			v, given = path, given || path != ""
+		}
+		if given && name != "listen" && name != "data-dir" { // which it is told anyway
+			flags = append(flags, "--"+name+"="+v)
+		}
+	}
+	return flags
+}
+
 // spawnServer starts a server that outlives this process and returns its
 // address when it accepts requests.
 func (a *App) spawnServer(ctx context.Context, s config.Settings) (string, error) {
@@ -125,14 +140,7 @@ func (a *App) spawnServer(ctx context.Context, s config.Settings) (string, error
 		}
 		args = append(args, "--config-file", file)
 	}
-	if s.TokenFile != "" {
-		args = append(args, "--token-file", s.TokenFile)
-	}
-	for _, name := range serverKeys() {
-		if v, given := a.flags[name]; given && name != "listen" && name != "data-dir" && name != "token-file" {
-			args = append(args, "--"+name+"="+v)
-		}
-	}
+	args = append(args, a.handedOn(s)...)
 	cmd := exec.Command(self, args...)
 	cmd.Env = a.Env
 	cmd.Dir = s.DataDir

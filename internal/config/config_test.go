@@ -241,6 +241,15 @@ func TestPathsAreSeenFromWhereTheyStand(t *testing.T) {
 	if s := load(Input{File: file, Flags: map[string]string{"token-file": "token"}, Environ: []string{"TRAINYARD_DATA_DIR=yard"}}); s.TokenFile != filepath.Join(wd, "token") || s.DataDir != filepath.Join(wd, "yard") {
 		t.Errorf("from flag and environment: %s, %s", s.TokenFile, s.DataDir)
 	}
+	s := load(Input{Environ: []string{"TRAINYARD_DATA_DIR=yard"}})
+	if p, ok := s.Path("data-dir"); !ok || p != filepath.Join(wd, "yard") {
+		t.Errorf("data-dir: %q, %t", p, ok)
+	}
+	for _, name := range []string{"listen", "nothing"} {
+		if p, ok := s.Path(name); ok {
+			t.Errorf("%s is a path: %q", name, p)
+		}
+	}
 	if err := Set(file, "token-file", "token"); err != nil {
 		t.Fatal(err)
 	}

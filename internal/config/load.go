@@ -80,6 +80,16 @@ func (s Source) absolute(path string, env Env) string {
 	return path
 }
 
+// Path is the whole path that a setting names; ok is false for one that names
+// none.
+func (s Settings) Path(key string) (path string, ok bool) {
+	k, known := find(key)
+	if !known || !slices.Contains(paths, key) {
+		return "", false
+	}
+	return k.get(&s), true
+}
+
 // readToken fills Token from TokenFile where no token was given by itself.
 func (s *Settings) readToken() error {
 	if s.TokenFile == "" || !s.Token.IsZero() {
