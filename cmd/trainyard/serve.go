@@ -117,23 +117,21 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Store: jobs, Executor: processes, Log: log,
 		Settings: control.Settings{MaxParallel: s.MaxParallelJobs, JobMemory: s.JobMemory, Grace: s.CancelGrace, KeepFailed: s.KeepFailed, Owner: owner()},
 	}
-	prices, err := readPrices(s)
+	machines, err := readMachines(s)
 	if err != nil {
 		return err
 	}
-	if prices != nil {
-		options.Prices, options.Currency = prices, prices.Currency
+	prices, err := readPrices(s, machines.Machine)
+	if err != nil {
+		return err
 	}
+	options.Price = func(j job.Job, attempts []job.Attempt, now time.Time) (any, bool) { return prices.Job(j, attempts, now) }
 	controller := control.New(options)
 	capacity, err := processes.Capacity(ctx)
 	if err != nil {
 		return err
 	}
 
-	machines, err := readMachines(s)
-	if err != nil {
-		return err
-	}
 	token := s.Token.Reveal()
 	listener, err := server.Listen(ctx, s.Listen, token)
 	if err != nil {

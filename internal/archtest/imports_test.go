@@ -67,7 +67,7 @@ var arrows = map[string][]string{
 	"internal/server/storageapi":     {"internal/bucket", "internal/signurl", "internal/fault"},
 	"internal/server/yardapi":        {"internal/server", "internal/logs", "internal/job", "internal/fault"},
 	"internal/inplace":               {"internal/fault"},
-	"internal/client":                {"internal/job", "internal/logs", "internal/fault"},
+	"internal/client":                {"internal/price", "internal/job", "internal/logs", "internal/fault"},
 	"internal/cli":                   {"internal/cli/...", "internal/client", "internal/check", "internal/compare", "internal/config", "internal/inplace", "internal/job", "internal/mlv1", "internal/pack", "internal/runtimes", "internal/scaffold", "internal/source", "internal/stage", "internal/logs", "internal/signurl", "internal/fault"},
 	"internal/cli/format":            {"internal/fault"},
 	"internal/cli/dotenv":            {"internal/fault"},

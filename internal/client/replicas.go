@@ -3,22 +3,20 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/trainyard/trainyard/internal/price"
 )
 
 // Replicas are a job's latest attempt; Facts is the whole answer.
 type Replicas struct {
-	State    string    `json:"state"`
-	Attempt  int       `json:"attempt"`
-	Restarts int       `json:"restarts"`
-	Replicas []Replica `json:"replicas"`
-	Cost     *struct {
-		Amount   float64 `json:"amount"`
-		Currency string  `json:"currency"`
-	} `json:"cost"`
-	Facts json.RawMessage `json:"-"`
+	State    string          `json:"state"`
+	Attempt  int             `json:"attempt"`
+	Restarts int             `json:"restarts"`
+	Replicas []Replica       `json:"replicas"`
+	Cost     *price.Cost     `json:"cost"`
+	Facts    json.RawMessage `json:"-"`
 }
 
 // Price is what the job cost until now; empty where nothing has a price.
@@ -26,7 +24,7 @@ func (v Replicas) Price() string {
 	if v.Cost == nil {
 		return ""
 	}
-	return fmt.Sprintf("%.2f %s", v.Cost.Amount, v.Cost.Currency)
+	return v.Cost.String()
 }
 
 // Replica is one of them, and what it uses.

@@ -30,8 +30,7 @@ type Options struct {
 	Settings Settings
 	Log      *slog.Logger
 	Now      func() time.Time // nil for the clock
-	Prices   Prices           // nil: nothing has a price
-	Currency string           // of the prices
+	Price    Pricer           // nil: nothing has a price
 }
 
 // Controller is the loop that moves jobs. Only Run changes anything; the other

@@ -16,19 +16,12 @@ type Replicas struct {
 	Attempt  int       `json:"attempt"`
 	Restarts int       `json:"restarts"`
 	Replicas []Member  `json:"replicas"`
-	Cost     *Cost     `json:"cost,omitempty"`
+	Cost     any       `json:"cost,omitempty"`
 }
 
-// Cost is what a job cost until now.
-type Cost struct {
-	Amount   float64 `json:"amount"`
-	Currency string  `json:"currency"`
-}
-
-// Prices say what machines cost; nil for nothing.
-type Prices interface {
-	Cost(spec job.Spec, attempts []job.Attempt, now time.Time) float64
-}
+// Pricer says what a job cost until now, as JSON is made of; ok is false where
+// nothing has a price.
+type Pricer func(j job.Job, attempts []job.Attempt, now time.Time) (cost any, ok bool)
 
 // Member is one replica and its latest run.
 type Member struct {
@@ -75,8 +68,10 @@ func (c *Controller) Replicas(ctx context.Context, j job.Job, h History) (Replic
 	if err != nil {
 		return Replicas{}, err
 	}
-	if c.o.Prices != nil {
-		v.Cost = &Cost{Amount: c.o.Prices.Cost(j.Spec, attempts, c.o.Now()), Currency: c.o.Currency}
+	if c.o.Price != nil {
+		if cost, ok := c.o.Price(j, attempts, c.o.Now()); ok {
+			v.Cost = cost
+		}
 	}
 	for _, r := range attempts[len(attempts)-1].Replicas {
 		v.Restarts += r.Run
