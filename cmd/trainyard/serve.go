@@ -125,7 +125,9 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	if err != nil {
 		return err
 	}
-	options.Price = func(j job.Job, attempts []job.Attempt, now time.Time) (any, bool) { return prices.Job(j, attempts, now) }
+	options.Price = func(j job.Job, attempts []job.Attempt, now time.Time) (any, bool) {
+		return prices.Job(j, attempts, now)
+	}
 	controller := control.New(options)
 	capacity, err := processes.Capacity(ctx)
 	if err != nil {
