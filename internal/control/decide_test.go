@@ -155,7 +155,7 @@ func TestJobsAreAdmittedInOrder(t *testing.T) {
 		t.Errorf("admitted %v, want je jb", got)
 	}
 	why := standings(v)
-	if s := why[v.Items[1].Key]; s.Before != 2 || !strings.Contains(s.Reason(), "waiting for 4 vCPUs") {
+	if s := why[v.Items[1].Key]; s.Before != 2 || !strings.Contains(s.Reason(), "waiting behind je") {
 		t.Errorf("the third waits because %+v", s)
 	}
 	if s := why[v.Items[2].Key]; s.Before != 3 || !strings.Contains(s.Reason(), "waiting behind jc") {

@@ -36,7 +36,7 @@ func (s Standing) Reason() string {
 		if s.Behind.Project != s.Key.Project {
 			who = "a job of another project"
 		}
-		return fmt.Sprintf("waiting behind %s, which came before and is to have what is free", who)
+		return fmt.Sprintf("waiting behind %s, which starts before it and is to have what is free", who)
 	case s.Never:
 		return fmt.Sprintf("waiting for %d GPUs, and there are %d: it cannot start here", s.Needs.GPUs, s.Total.GPUs)
 	case s.Slots > 0:
@@ -67,7 +67,7 @@ func standings(v View) map[job.Key]Standing {
 	for _, it := range line.waiting[:min(len(line.waiting), named)] {
 		ahead = append(ahead, it.Key)
 	}
-	var blocked job.Key // the first that does not fit
+	var next, blocked job.Key // the first, and the first that does not fit
 	for i, it := range line.waiting {
 		s := Standing{
 			Key: it.Key, Before: i, Ahead: ahead[:min(i, named)], Holders: holders, Needs: need(it, v), Total: job.Need(v.Capacity), Slots: v.Settings.MaxParallel,
@@ -78,7 +78,11 @@ func standings(v View) map[job.Key]Standing {
 		switch s.Starting = free.take(it); {
 		case s.Starting, s.Never:
 		case free.fits(free.left, s.Needs):
-			s.Behind = blocked
+			// What is free is for those ahead: who waits for more, or else who starts next.
+			s.Behind = cmp.Or(blocked, next)
+		}
+		if !s.Never && next == (job.Key{}) {
+			next = it.Key
 		}
 		if !s.Starting && !s.Never && blocked == (job.Key{}) {
 			blocked = it.Key

@@ -124,14 +124,17 @@ func (w *Why) ended(j job.Job, a *job.Attempt) {
 	switch {
 	case j.State == job.Succeeded:
 		w.Sentence = fmt.Sprintf("It succeeded: the primary replica ended with status 0 after %s.", about(j.Ended.Sub(began)))
-		if w.Restarts > 0 || j.Attempt > 1 {
-			w.Sentence += fmt.Sprintf(" Before that it took %s.", tries(j.Attempt, w.Restarts))
+		if t := tries("That was", j.Attempt, w.Restarts); t != "" {
+			w.Sentence += t + "."
 		}
 	case j.State == job.Cancelled:
 		w.Sentence = itself("It was cancelled: ", j.Error, "nobody said why")
 	default:
 		if a != nil && !strings.HasPrefix(j.Error, notStarted) && !strings.HasPrefix(j.Error, internalError) {
 			w.failure(j, a)
+			if t := tries("That was", j.Attempt, w.Restarts); t != "" {
+				w.Sentence = strings.TrimSuffix(w.Sentence, ".") + "." + t + "."
+			}
 		}
 		if w.Failure == nil {
 			w.Sentence = itself("It failed: ", j.Error, "the reason is not known")
@@ -249,12 +252,11 @@ func holdsWhat(holds, lacks job.Need) bool {
 }
 
 func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
-	again := ""
-	if a.Number > 1 || w.Restarts > 0 {
-		again = fmt.Sprintf(" It is on %s", tries(a.Number, w.Restarts))
-		if a.Number > 1 && len(f.Attempts) > 1 {
-			again += "; the last one ended because: " + strings.TrimSuffix(f.Attempts[len(f.Attempts)-2].Cause, ".")
-		}
+	again := tries("It is on", a.Number, w.Restarts)
+	if a.Number > 1 && len(f.Attempts) > 1 {
+		again += "; the last one ended because: " + strings.TrimSuffix(f.Attempts[len(f.Attempts)-2].Cause, ".")
+	}
+	if again != "" {
 		again += "."
 	}
 	for _, r := range a.Replicas {
@@ -266,9 +268,12 @@ func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
 		}
 	}
 	if len(w.Behind) > 0 {
-		doing := "gets its packages and its environment"
+		doing := "has not begun"
 		if f.Step != "" {
 			doing = "is at the step " + f.Step
+		}
+		if len(w.Behind) > 1 {
+			doing = strings.NewReplacer("has ", "have ", "is ", "are ").Replace(doing)
 		}
 		w.Sentence = fmt.Sprintf("It is preparing for %s: %s %s.%s", about(now.Sub(a.Created)), some(w.Behind, len(w.Behind)), doing, again)
 		return
@@ -296,14 +301,16 @@ func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
 	w.Sentence += "." + again
 }
 
-func tries(attempt, restarts int) string {
+// tries says which attempt it is, and how often replicas were restarted in it;
+// nothing where all went at once.
+func tries(before string, attempt, restarts int) string {
 	switch {
-	case attempt > 1 && restarts > 0:
-		return fmt.Sprintf("attempt %d with %s of replicas", attempt, count(restarts, "restart", "restarts"))
+	case restarts > 0:
+		return fmt.Sprintf(" %s attempt %d, with %s of replicas", before, attempt, count(restarts, "restart", "restarts"))
 	case attempt > 1:
-		return fmt.Sprintf("attempt %d", attempt)
+		return fmt.Sprintf(" %s attempt %d", before, attempt)
 	default:
-		return count(restarts, "restart", "restarts") + " of replicas"
+		return ""
 	}
 }
 

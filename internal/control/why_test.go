@@ -62,7 +62,7 @@ func TestWhatCanNeverStartHoldsNothingBack(t *testing.T) {
 	if s := all[v.Items[0].Key]; s.Reason() != "waiting for 2 GPUs, and there are 1: it cannot start here" {
 		t.Errorf("the first is %s", s.Reason())
 	}
-	if s := all[v.Items[2].Key]; s.Behind.ID != "" || !strings.Contains(s.Reason(), "waiting for 4 vCPUs") {
+	if s := all[v.Items[2].Key]; s.Behind != v.Items[1].Key || s.Never {
 		t.Errorf("the third is %s", s.Reason())
 	}
 	s := all[v.Items[0].Key]
@@ -72,6 +72,39 @@ func TestWhatCanNeverStartHoldsNothingBack(t *testing.T) {
 	hour := func(job.Key) (time.Duration, bool) { return time.Hour, true }
 	if at, ok, _ := forecast(t0, v, v.Items[2].Key, hour); !ok || !at.Equal(t0.Add(time.Hour)) {
 		t.Errorf("the third may start at %v, %t; want in an hour", at, ok)
+	}
+}
+
+// TestARetryHoldsItsShare has a job that waits behind one that is about to be
+// tried again, while the machine is empty.
+func TestARetryHoldsItsShare(t *testing.T) {
+	again := holding(1, 4, 0, t0)
+	again.Current.State, again.Current.Number, again.Current.Ended, again.Attempt = job.AttemptDone, 3, t0, 3
+	v := View{Capacity: executor.Capacity{CPUs: 4}, Items: []*Item{again, needing(2, 4, 0)}}
+	if actions, wake := Decide(t0, v); len(actions) != 0 || !wake.Equal(t0.Add(backoff(3))) {
+		t.Errorf("%+v until %v, want nothing until the retry is due", actions, wake)
+	}
+	if s := standings(v)[v.Items[1].Key]; s.Behind != again.Key {
+		t.Errorf("it is %s, want behind the retry", s.Reason())
+	}
+}
+
+// TestTriesAreTold has what a job took in its sentence.
+func TestTriesAreTold(t *testing.T) {
+	for _, tt := range []struct {
+		state job.State
+		exit  job.Exit
+		runs  int
+		want  string
+	}{
+		{job.Succeeded, job.Exit{}, 2, " That was attempt 4, with 2 restarts of replicas."},
+		{job.Failed, job.Exit{Code: 200, Step: "run"}, 0, "It failed: The replica master 0 exited with a non-zero status of 200. That was attempt 4."},
+	} {
+		it := running(1, 4, tt.runs, job.ReplicaExited, &tt.exit)
+		it.State, it.Ended = tt.state, t0.Add(time.Hour)
+		if w := Explain(t0, Facts{Job: it.Job, Attempts: []job.Attempt{*it.Current}}); !strings.HasSuffix(w.Sentence, tt.want) {
+			t.Errorf("%q lacks %q", w.Sentence, tt.want)
+		}
 	}
 }
 
