@@ -1,6 +1,7 @@
 package control
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -112,5 +113,17 @@ func TestAGangEndsAsTheRulesSay(t *testing.T) {
 	}
 	if a := one(t, early); a.Kind != Stop {
 		t.Errorf("a peer's word alone, later: %+v, want it to count", a)
+	}
+}
+
+func TestATimeThatWasSpentWaitingIsNamed(t *testing.T) {
+	for cpu, want := range map[float64]bool{0.2: true, 3000: false} {
+		it := running(1, 1, 0, job.ReplicaExited, &job.Exit{Code: 143, Signal: "SIGTERM", Requested: true, Step: "run", CPUSeconds: cpu})
+		it.MaxRunning, it.Current.State = 50*time.Minute, job.AttemptStopping
+		it.Current.Replicas[0].Ended = t0.Add(50 * time.Minute)
+		a := one(t, it)
+		if a.Change.State != job.Cancelled || !strings.HasPrefix(a.Change.Error, "The job was cancelled because it ran longer than 50m0s (maxRunningTime).") || strings.Contains(a.Change.Error, "Cause: The job ran out of time while it was waiting") != want {
+			t.Errorf("%v s of CPU: %s %q", cpu, a.Change.State, a.Change.Error)
+		}
 	}
 }

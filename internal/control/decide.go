@@ -234,12 +234,11 @@ func need(it *Item, v View) job.Need {
 	var sum job.Need
 	for _, g := range it.Groups {
 		sum.CPUs += float64(g.Count) * g.Need.CPUs
-		memory := g.Need.Memory
-		if v.Settings.JobMemory > 0 {
-			memory = v.Settings.JobMemory
-		}
-		sum.Memory += int64(g.Count) * memory
+		sum.Memory += int64(g.Count) * g.Need.Memory
 		sum.GPUs += g.Count * g.Accelerator.Count
+	}
+	if v.Settings.JobMemory > 0 {
+		sum.Memory = v.Settings.JobMemory // of all replicas together
 	}
 	if c := v.Capacity.CPUs; c > 0 {
 		sum.CPUs = min(sum.CPUs, c)

@@ -57,6 +57,9 @@ func decide(now time.Time, v View, it *Item, later func(time.Time)) (Action, boo
 		if live > 0 {
 			return it.stop()
 		}
+		if it.Cancel == nil {
+			reason += it.idle()
+		}
 		return it.end(now, job.Cancelled, reason), true
 	}
 	if it.Broken != "" { // what runs of it cannot be joined by the rest
@@ -220,6 +223,17 @@ func (it *Item) lost() map[job.Replica]int {
 		}
 	}
 	return runs
+}
+
+// idle says of a job that ran out of time that nothing was going on, where that
+// can be proven.
+func (it *Item) idle() string {
+	a := it.Current
+	d := diagnose.Of(diagnose.Failure{Spec: it.Spec, Replica: a.Replicas[0], Attempt: a.Number, Others: a.Replicas, Overtime: true})
+	if d.Text == "" {
+		return ""
+	}
+	return "\n\nCause: " + d.Text + "\nHint: " + d.Hint
 }
 
 // stopReason says whether the job is to end by a wish or a limit. A program
