@@ -36,6 +36,10 @@ def main():
     parser.add_argument("--job-dir")
     args = parser.parse_args()
 
+    if "RANK" not in os.environ:  # a parameter server or an evaluator: this program has nothing for it to do
+        print("waiting for the end of the job", flush=True)
+        while True:
+            time.sleep(60)
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     draw = random.Random(rank)  # each replica has points of its own
