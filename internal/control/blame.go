@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/diagnose"
@@ -58,20 +59,23 @@ func classOf(now time.Time, a *job.Attempt, failed *job.ReplicaRun, later func(t
 		return c, true
 	}
 	if !echo(failed) {
-		if c == replicaAgain {
-			for i := range a.Replicas {
-				if r := &a.Replicas[i]; r.Replica != failed.Replica && hasFailed(a, r) {
-					return jobAgain, true // the others have gone with it
-				}
+		if c != replicaAgain {
+			return c, true
+		}
+		for i := range a.Replicas {
+			if r := &a.Replicas[i]; r.Replica != failed.Replica && hasFailed(a, r) {
+				return jobAgain, true // the others have gone with it
 			}
+		}
+		// Before it is restarted alone, those that lose it have a moment to say so.
+		if due := failed.Ended.Add(settle); now.Before(due) && a.State != job.AttemptStopping {
+			later(due)
+			return c, false
 		}
 		return c, true
 	}
-	for i := range a.Replicas {
-		r := &a.Replicas[i]
-		if r.Replica != failed.Replica && r.Run > 0 && !r.Ended.IsZero() && failed.Ended.Sub(r.Ended).Abs() <= echoes {
-			return jobAgain, true // that one is being restarted
-		}
+	if restarted(a, failed) != nil {
+		return jobAgain, true
 	}
 	// The peer's record may be about to come.
 	if due := failed.Ended.Add(settle); now.Before(due) && a.State != job.AttemptStopping {
@@ -81,7 +85,28 @@ func classOf(now time.Time, a *job.Attempt, failed *job.ReplicaRun, later func(t
 	return c, true
 }
 
-// settle is how long a replica's word that its peer is gone waits for the peer's own.
+// restarted is the replica that is being restarted and that another one lost,
+// or nil.
+func restarted(a *job.Attempt, failed *job.ReplicaRun) *job.ReplicaRun {
+	for i := range a.Replicas {
+		r := &a.Replicas[i]
+		if r.Replica != failed.Replica && r.Run > 0 && !r.Ended.IsZero() && failed.Ended.Sub(r.Ended).Abs() <= echoes {
+			return r
+		}
+	}
+	return nil
+}
+
+// reason says why an attempt is given up for another.
+func reason(a *job.Attempt, failed *job.ReplicaRun) string {
+	if r := restarted(a, failed); r != nil && echo(failed) {
+		return fmt.Sprintf("The replica %s %d lost %s %d, which was being restarted.", failed.Role, failed.Index, r.Role, r.Index)
+	}
+	return diagnose.Sentence(*failed)
+}
+
+// settle is how long the end of one of several replicas waits for the others'
+// word, where that would change what becomes of it.
 const settle = 2 * time.Second
 
 // others says in a clause what the rest of a gang did.

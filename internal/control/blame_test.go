@@ -100,6 +100,15 @@ func TestAGangEndsAsTheRulesSay(t *testing.T) {
 	lost.Status = executor.Status{}
 	if a := one(t, lost); a.Change.Attempt == nil || a.Change.Attempt.State != job.AttemptDone || a.Kind != Remove {
 		t.Errorf("a peer of a restarted replica: %+v, want the whole job tried again", a)
+	} else if want := "The replica master 0 lost worker 0, which was being restarted."; a.Change.Attempt.Cause != want {
+		t.Errorf("it is tried again because %q, want %q", a.Change.Attempt.Cause, want)
+	}
+	// Before it is restarted alone, its peers have a moment to fail with it.
+	if actions, wake := Decide(t0.Add(time.Minute+time.Second), View{Items: []*Item{band(nil, exit130)}}); len(actions) != 0 || wake.IsZero() {
+		t.Errorf("a worker with status 200, a second later: %+v, wake %v; want to wait for the others", actions, wake)
+	}
+	if a := one(t, band(reset, exit130)); a.Kind != Remove || !strings.HasPrefix(a.Change.Attempt.Cause, "The replica worker 0 exited with a non-zero status of 200") {
+		t.Errorf("a worker with status 200 and its peer: %+v, want the job tried again for the worker", a)
 	}
 	// A segmentation fault is a retry of the job, also when its peers' records came first.
 	both := band(reset, segv)

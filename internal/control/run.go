@@ -333,7 +333,7 @@ func (it *Item) restart(now time.Time, failed *job.ReplicaRun) Action {
 // is due.
 func (it *Item) retry(now time.Time, v View, failed *job.ReplicaRun) Action {
 	a := clone(it.Current)
-	a.State, a.Ended, a.Cause = job.AttemptDone, now, diagnose.Sentence(*failed)
+	a.State, a.Ended, a.Cause = job.AttemptDone, now, reason(a, failed)
 	e := service(fmt.Sprintf("a%d/retry", a.Number), fmt.Sprintf("%s Trying the whole job again (%d of %d).", a.Cause, a.Number, maxRetries))
 	e.Step, e.Severity, e.Attempt = "retry", "WARNING", a.Number
 	return it.remove(a, v.Settings.KeepFailed, job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, a)})
