@@ -173,7 +173,7 @@ func (g *gangs) nothingLeft() {
 			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 			left = append(left, fmt.Sprintf("process %d: %q", pid, line))
 		}
-		held, _ := filepath.Glob(filepath.Join(g.dir, "attempts", "*")) // an attempt's ports are in it
+		held, _ := filepath.Glob(filepath.Join(g.dir, "attempts", "[^.]*")) // an attempt's ports are in it; what a killed write left is swept later
 		left = append(left, held...)
 		_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, err error) error {
 			if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), "trainyard-") && g.owns(path) {

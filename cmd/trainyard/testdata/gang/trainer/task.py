@@ -17,8 +17,8 @@ def check(what, got, want):
         sys.exit("%s is %r, want %r" % (what, got, want))
 
 
-def serve(port, name, done):
-    """Answers every caller with this replica's name and counts who is done."""
+def serve(port, name, told):
+    """Answers every caller with this replica's name and notes what it says."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("", port))
@@ -30,8 +30,7 @@ def serve(port, name, done):
             line = caller.makefile("r").readline().strip()
             caller.sendall((name + "\n").encode())
             caller.close()
-            if line.startswith("done "):
-                done(line[5:])
+            told(line)
 
     threading.Thread(target=answer, daemon=True).start()
 
@@ -93,15 +92,20 @@ def main():
         with open(path, "w") as f:
             f.write(name)
 
-    finished, all_finished = set(), threading.Event()
-    enders = {"%s-%d" % (r, i) for r, a in spec["cluster"].items() for i in range(len(a)) if r != "ps"} - {"master-0"}
+    # Whoever ends closes its port, on which others may still call: nobody does
+    # before the master has heard that everybody has met everybody.
+    others = {"%s-%d" % (r, i): a for r, list_ in spec["cluster"].items() for i, a in enumerate(list_) if (r, i) != ("master", 0)}
+    met, all_met, over = set(), threading.Event(), threading.Event()
 
-    def done(who):
-        finished.add(who)
-        if finished >= enders:
-            all_finished.set()
+    def told(line):
+        if line.startswith("met "):
+            met.add(line[4:])
+            if met >= set(others):
+                all_met.set()
+        elif line == "over":
+            over.set()
 
-    serve(int(spec["cluster"][role][index].rsplit(":", 1)[1]), name, done)
+    serve(int(spec["cluster"][role][index].rsplit(":", 1)[1]), name, told)
     for r, list_ in spec["cluster"].items():
         for i, address in enumerate(list_):
             if (r, i) != (role, index):
@@ -111,16 +115,17 @@ def main():
             check("the content of " + path, f.read(), name)
     print("%s has met all %d" % (name, len(addresses)), flush=True)
 
+    if role == "master":
+        if others and not all_met.wait(120):
+            sys.exit("not met: %s" % sorted(set(others) - met))
+        for other, address in others.items():
+            if not other.startswith("ps-"):
+                call(address, "over")
+        return
+    call(spec["cluster"]["master"][0], "met " + name)
     if role == "ps":
         threading.Event().wait()
-    elif role == "master":
-        if enders and not all_finished.wait(60):
-            sys.exit("still at work: %s" % sorted(enders - finished))
-    else:
-        call(spec["cluster"]["master"][0], "done " + name)
-        # Others may still call.
-        if role == "worker":
-            time.sleep(1)
+    over.wait()
 
 
 main()
