@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -271,9 +272,8 @@ func TestCrashedServersKeepGangsWhole(t *testing.T) {
 }
 
 // TestKilledAgentsKeepGangsWhole kills agents at random, each of them a lost
-// machine. Its replica is run again under the rules, never beside what the dead
-// agent left; a job succeeds unless it was struck more often than the rules
-// allow.
+// machine. Its replica, or the whole job, is run again under the rules, never
+// beside what the dead agent left; and every job succeeds.
 func TestKilledAgentsKeepGangsWhole(t *testing.T) {
 	t.Parallel()
 	g := newGangs(t)
@@ -288,7 +288,8 @@ func TestKilledAgentsKeepGangsWhole(t *testing.T) {
 		if t.Failed() {
 			break
 		}
-		agents := g.agents()
+		// Three lost machines the rules make good, however they fall together.
+		agents := slices.DeleteFunc(g.agents(), func(a agentProcess) bool { return struck[a.job] == 3 })
 		if len(agents) == 0 {
 			continue
 		}
