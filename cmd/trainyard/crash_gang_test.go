@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -330,7 +331,12 @@ func (g *gangs) agents() []agentProcess {
 	for _, pid := range processesOf(filepath.Join(g.dir, "jobs")) {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		f := strings.Split(string(b), "\x00")
-		if len(f) > 3 && f[1] == "agent" && f[2] == "--dir" {
+		if len(f) < 4 || f[1] != "agent" || f[2] != "--dir" {
+			continue
+		}
+		// The program is called so, too, between its fork and its exec.
+		var me struct{ Pid int }
+		if b, err := os.ReadFile(filepath.Join(f[3], "agent.json")); err == nil && json.Unmarshal(b, &me) == nil && me.Pid == pid {
 			list = append(list, agentProcess{pid, filepath.Dir(filepath.Dir(f[3]))})
 		}
 	}
