@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -117,15 +118,19 @@ func TestAServerKilledWhileAGangGetsReady(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, "--cancel-grace", "2s")
 	marks, dir := y.marks(), t.TempDir()
+	// The build calls here, and goes on when it is answered.
+	calls, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer calls.Close()
 	write(t, filepath.Join(dir, "setup.py"), fmt.Sprintf(`
-import os, sys, time
+import socket, sys
 from setuptools import setup
 if "bdist_wheel" in sys.argv:  # in the job, where one replica builds for all
-    open(%[1]q + "/building", "a").close()
-    while not os.path.exists(%[1]q + "/go"):
-        time.sleep(0.02)
+    socket.create_connection(("127.0.0.1", %d)).recv(1)
 setup(name="trainer", version="1.0", packages=["trainer"])
-`, marks))
+`, calls.Addr().(*net.TCPAddr).Port))
 	write(t, filepath.Join(dir, "trainer", "__init__.py"), "")
 	write(t, filepath.Join(dir, "trainer", "task.py"), fmt.Sprintf(`
 import json, os, time
@@ -137,16 +142,18 @@ while task["type"] == "master" and len(open(%[1]q + "/ran").readlines()) < 4:
 `, marks))
 	y.mustRun("jobs", "submit", "training", "killed", "--package-path", filepath.Join(dir, "trainer"), "--module-name", "trainer.task",
 		"--scale-tier", "custom", "--master-machine-type", "n1-standard-4", "--worker-machine-type", "n1-standard-4", "--worker-count", "3")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(marks, "building")); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("no replica builds the package")
-		}
+	if err := calls.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
 	}
+	building, err := calls.Accept()
+	if err != nil {
+		t.Fatalf("no replica builds the package: %v", err)
+	}
+	defer building.Close()
 	y.kill()
-	write(t, filepath.Join(marks, "go"), "")
+	if _, err := building.Write([]byte("!")); err != nil {
+		t.Fatal(err)
+	}
 	y.start()
 	if j := y.ended("local", "killed"); j.State != "SUCCEEDED" {
 		t.Fatalf("%s %s", j.State, j.ErrorMessage)
