@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -25,8 +25,8 @@ import (
 	"github.com/trainyard/trainyard/internal/logs"
 )
 
-//go:embed sitecustomize.py
-var sitecustomize []byte
+//go:embed site
+var site embed.FS
 
 // drain is how long the pipes are read on after the program's tree is gone: a
 // process that got away must not hang the end.
@@ -210,7 +210,7 @@ func (a *agent) command(env Env, p *pipes, tmp string) *exec.Cmd {
 
 // furnish makes the program's folders.
 func (a *agent) furnish() error {
-	for _, name := range []string{UserDir, "home", "tmp", "site", "bin", "stand-ins"} {
+	for _, name := range []string{UserDir, "home", "tmp", "bin", "stand-ins"} {
 		if err := os.Mkdir(a.dir.file(name), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return disk(a.dir.file(name), err)
 		}
@@ -219,8 +219,8 @@ func (a *agent) furnish() error {
 	if err := os.Chmod(a.dir.file("tmp"), 0o777|os.ModeSticky); err != nil {
 		return disk(a.dir.file("tmp"), err)
 	}
-	if err := os.WriteFile(a.dir.file("site/sitecustomize.py"), sitecustomize, 0o600); err != nil {
-		return disk(a.dir.file("site/sitecustomize.py"), err)
+	if err := os.CopyFS(string(a.dir), site); err != nil && !errors.Is(err, os.ErrExist) {
+		return disk(a.dir.file("site"), err)
 	}
 	if a.Binary == "" {
 		return nil

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,44 @@ raise RuntimeError("the end")
 				t.Logf("%.4000s", strings.ReplaceAll(got, strings.Repeat("x", 100000), "x..."))
 			}
 		})
+	}
+}
+
+// TestLoggingIsConnectedWheneverItIsImported has programs that never import
+// logging, that import it late, in a thread, and one with a module of that name
+// of its own: their logs and last words are as without us.
+func TestLoggingIsConnectedWheneverItIsImported(t *testing.T) {
+	const untouched = `import sys
+assert "logging" not in sys.modules and "json" not in sys.modules, "they take as long as Python's own start"
+`
+	for _, python := range pythons(t) {
+		version := filepath.Base(filepath.Dir(filepath.Dir(python)))
+		for name, c := range map[string]struct{ source, want, code string }{
+			"never":    {"print('done')\n", "INFO done\n", "0"},
+			"uncaught": {"raise KeyError('the key')\n", "ERROR Traceback (most recent call last):\n", "1"},
+			"thread": {"import threading\ndef f():\n    import logging\n    logging.warning('from a thread')\n" +
+				"t = threading.Thread(target=f)\nt.start()\nt.join()\n", "WARNING from a thread\n", "0"},
+			"as it is": {"import importlib, logging, logging.handlers\nassert 'records' not in str(logging.__spec__) + str(logging.__loader__)\n" +
+				"assert type(logging.__spec__.loader) is type(importlib.__spec__.loader) and logging.__loader__ is logging.__spec__.loader\n" +
+				"logging.error('from handlers')\n", "ERROR from handlers\n", "0"},
+			"own module": {"import sys, types\nsys.modules['logging'] = types.ModuleType('logging')\nraise ValueError('mine')\n", "ValueError: mine", "1"},
+		} {
+			if strings.HasPrefix(version, "2.") && name == "as it is" {
+				continue
+			}
+			t.Run(version+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				source := c.source
+				if !strings.HasPrefix(version, "2.") {
+					source = untouched + source
+				}
+				tr := newTrial(t, python, source)
+				exit := tr.run()
+				if got := tr.printed(); fmt.Sprint(exit.Code) != c.code || strings.Count(got, c.want) != 1 || strings.Contains(got, "not connected") {
+					t.Errorf("the record is %+v, the log\n%s", exit, got)
+				}
+			})
+		}
 	}
 }
 
