@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -202,11 +203,11 @@ func (g *group) remove() {
 }
 
 func removeGroup(dir string) {
-	for range 50 {
+	for wait := time.Millisecond; wait < time.Second; wait = wait * 3 / 2 {
 		if err := syscall.Rmdir(dir); err != syscall.EBUSY && err != syscall.EINTR {
 			return
 		}
-		pause()
+		time.Sleep(wait)
 	}
 }
 

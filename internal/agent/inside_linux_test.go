@@ -125,9 +125,9 @@ func TestRealCommandsComeBeforeStandIns(t *testing.T) {
 	}
 }
 
-// refuse has the kernel refuse a system call to this thread and to what it
-// starts, where the flags of its first argument are among those given.
-func refuse(t *testing.T, call uintptr, flags uint32) {
+// refuse has the kernel refuse one of two system calls to this thread and to
+// what it starts, where the flags of its first argument are among those given.
+func refuse(t *testing.T, call, other uintptr, flags uint32) {
 	t.Helper()
 	const allow, eperm, enosys = 0x7fff0000, 0x00050000 | uint32(unix.EPERM), 0x00050000 | uint32(unix.ENOSYS)
 	stmt := func(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }
@@ -138,7 +138,8 @@ func refuse(t *testing.T, call uintptr, flags uint32) {
 		stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 0), // the call's number
 		jump(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, unix.SYS_CLONE3, 0, 1),
 		stmt(unix.BPF_RET|unix.BPF_K, enosys), // its flags are in memory
-		jump(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, uint32(call), 0, 2),
+		jump(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, uint32(call), 1, 0),
+		jump(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, uint32(other), 0, 2),
 		stmt(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, 16), // its first argument
 		jump(unix.BPF_JMP|unix.BPF_JSET|unix.BPF_K, flags, 1, 0),
 		stmt(unix.BPF_RET|unix.BPF_K, allow),
@@ -169,9 +170,9 @@ func TestWhereTheKernelRefusesTheJobSaysSoAndRuns(t *testing.T) {
 			tr.task.StorageProxy, tr.task.PrivateTmp = true, true
 			tr.task.Replica.Args = []string{"--out=/tmp/x"}
 			if tt.call == unix.SYS_MOUNT {
-				refuse(t, tt.call, 0xffffffff)
+				refuse(t, tt.call, tt.call, 0xffffffff)
 			} else {
-				refuse(t, tt.call, unix.CLONE_NEWNS|unix.CLONE_NEWUSER)
+				refuse(t, tt.call, unix.SYS_UNSHARE, unix.CLONE_NEWNS|unix.CLONE_NEWUSER)
 			}
 			if exit := tr.run(); exit.Code != 0 {
 				t.Fatalf("exit %+v\n%s", exit, tr.printed())

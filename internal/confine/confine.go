@@ -1,6 +1,6 @@
 // Package confine runs a program with a view of the machine's files that is
 // its own: another /tmp, and other files in place of some. It needs mount
-// namespaces, so Linux; and where we are not root, user namespaces. The
+// namespaces, so Linux; and where we are not root, user namespaces, where the
 // program is started through this binary again, which changes its own view and
 // then becomes the program.
 package confine
@@ -41,9 +41,9 @@ type Started struct {
 }
 
 // Start starts a command with a view. binary is the one that calls Main for
-// the sub-command Name. start starts the command that it is given. An error is
-// start's: nothing runs then, and the command may be made anew and started
-// without a view.
+// the sub-command Name. start starts the command that it is given, in the
+// goroutine that calls it. After an error nothing runs, and the command may be
+// made anew and started without a view.
 func Start(binary string, v View, cmd *exec.Cmd, start func(*exec.Cmd) error) (Started, error) {
 	return begin(binary, v, cmd, start)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,6 +21,56 @@ import (
 const reports = 3
 
 func begin(binary string, v View, cmd *exec.Cmd, start func(*exec.Cmd) error) (Started, error) {
+	if os.Geteuid() == 0 {
+		return beginHere(v, cmd, start)
+	}
+	return beginAgain(binary, v, cmd, start)
+}
+
+// beginHere changes the view of one thread, from which the program is then
+// started: a program has the view of the thread that it was born of.
+func beginHere(v View, cmd *exec.Cmd, start func(*exec.Cmd) error) (Started, error) {
+	var failed []string
+	err := onSpareThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return fmt.Errorf("a view of files of its own: %w", err)
+		}
+		hasTmp, errs := v.apply()
+		for _, err := range errs {
+			failed = append(failed, err.Error())
+		}
+		if v.Tmp != "" && !hasTmp {
+			cmd.Env = append(cmd.Environ(), "TMPDIR="+v.Tmp)
+		}
+		return start(cmd)
+	})
+	if err != nil {
+		return Started{}, err
+	}
+	return Started{Failed: func() []string { return failed }}, nil
+}
+
+// onSpareThread runs fn on a thread that nothing else has run on or will: it
+// ends with its goroutine, and the runtime makes no others of it. It is never
+// the process's first thread, whose view /proc shows as the process's.
+func onSpareThread(fn func() error) error {
+	ended := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocks it
+		if unix.Gettid() != unix.Getpid() {
+			ended <- fn()
+			return
+		}
+		ended <- onSpareThread(fn) // while this one is taken
+		runtime.UnlockOSThread()
+	}()
+	return <-ended
+}
+
+// beginAgain starts this binary as a user in a namespace of its own, which no
+// process of several threads can enter; it changes its view and then becomes the
+// program.
+func beginAgain(binary string, v View, cmd *exec.Cmd, start func(*exec.Cmd) error) (Started, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return Started{}, err
@@ -36,14 +87,12 @@ func begin(binary string, v View, cmd *exec.Cmd, start func(*exec.Cmd) error) (S
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	a := cmd.SysProcAttr
-	a.Cloneflags |= unix.CLONE_NEWNS
-	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
-		a.Cloneflags |= unix.CLONE_NEWUSER
-		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-		// Without it the kernel drops what the new namespace grants at exec.
-		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
-	}
+	a.Cloneflags |= unix.CLONE_NEWNS | unix.CLONE_NEWUSER
+	uid, gid := os.Geteuid(), os.Getegid()
+	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+	// Without it the kernel drops what the new namespace grants at exec.
+	a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
 	if err := start(cmd); err != nil {
 		_ = r.Close()
 		return Started{}, err
@@ -91,9 +140,6 @@ func Main(args []string) int {
 
 // dropAmbient leaves the program no more rights than it would have had.
 func dropAmbient() error {
-	if os.Geteuid() == 0 {
-		return nil
-	}
 	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 }
 
