@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,6 +100,9 @@ func livesIn(pid int, dir string) bool {
 // reapAdopted collects adopted processes that have ended, main excepted, which
 // os/exec waits for.
 func reapAdopted(main int) {
+	if childless() {
+		return
+	}
 	for _, pid := range ownChildren() {
 		if pid != main {
 			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
@@ -108,11 +110,15 @@ func reapAdopted(main int) {
 	}
 }
 
+// ownChildren are listed by the threads that they are children of. The threads'
+// folders are not listed: the kernel would keep each of their files in memory
+// and take long to forget them when this process ends.
 func ownChildren() []int {
-	files, _ := filepath.Glob("/proc/self/task/*/children")
+	const threads = "/proc/self/task"
+	names, _ := readNames(threads)
 	var pids []int
-	for _, f := range files {
-		b, _ := os.ReadFile(f)
+	for _, name := range names {
+		b, _ := os.ReadFile(threads + "/" + name + "/children")
 		for s := range strings.FieldsSeq(string(b)) {
 			if pid, err := strconv.Atoi(s); err == nil {
 				pids = append(pids, pid)
