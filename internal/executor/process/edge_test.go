@@ -313,3 +313,20 @@ func TestEveryStopHasItsRecord(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAgentsEndIsToldAtOnce has the files looked at so seldom that only the
+// end of the agent itself can tell.
+func TestAnAgentsEndIsToldAtOnce(t *testing.T) {
+	e := newExecutor(t, dataDir(t))
+	e.fileTick = time.Hour
+	h, err := e.Start(t.Context(), master(1, "mark", filepath.Join(t.TempDir(), "marks")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rs := waitEnd(t, e, h); rs.Exit == nil || rs.Exit.Code != 0 {
+		t.Errorf("the run ended as %+v", rs)
+	}
+	if len(e.waits) != 0 {
+		t.Errorf("%d still wait", len(e.waits))
+	}
+}

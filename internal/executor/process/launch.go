@@ -82,6 +82,7 @@ func (e *Executor) launch(d agent.Folder) error {
 		e.mu.Lock()
 		l.ended = true
 		e.mu.Unlock()
+		e.tell(d)
 	}()
 	return nil
 }

@@ -52,9 +52,11 @@ type Options struct {
 type Executor struct {
 	Options
 	launchGrace time.Duration // how long an agent may take to begin
+	fileTick    time.Duration // how often the files of runs are looked at
 
 	mu       sync.Mutex
 	launched map[agent.Folder]*launch // guarded by mu; agents that this value started
+	waits    map[chan struct{}]string // guarded by mu; who waits → for news of which attempt's folder
 	ports    map[int]string           // guarded by mu; port → attempt; nil until read
 	gpus     map[string]string        // guarded by mu; GPU → attempt; read with ports
 	next     int                      // guarded by mu; where the search for a port goes on
@@ -86,7 +88,7 @@ func New(o Options) (*Executor, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Executor{Options: o, launchGrace: launchGrace, launched: map[agent.Folder]*launch{}}
+	e := &Executor{Options: o, launchGrace: launchGrace, fileTick: fileTick, launched: map[agent.Folder]*launch{}, waits: map[chan struct{}]string{}}
 	if err := os.MkdirAll(filepath.Join(dir, "attempts"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}

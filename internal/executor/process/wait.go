@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"time"
 
+	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
@@ -17,15 +19,18 @@ const (
 	agentTick = 200 * time.Millisecond
 )
 
-// Wait looks at the runs' files until they say something new. A look is a few
-// calls of the file system per replica; what would tell at once (inotify) has
-// limits per user that a machine full of jobs would meet.
+// Wait looks at the runs' files until they say something new, often, and at once
+// when an agent ends that this server started. A look is a few calls of the file
+// system per replica; what would tell of all at once (inotify) has limits per
+// user that a machine full of jobs would meet.
 func (e *Executor) Wait(ctx context.Context, s string, seen executor.Status) (executor.Status, error) {
 	h, err := parseHandle(s)
 	if err != nil {
 		return executor.Status{}, err
 	}
-	files := time.NewTicker(fileTick)
+	ended, forget := e.listen(e.attemptDir(h))
+	defer forget()
+	files := time.NewTicker(e.fileTick)
 	defer files.Stop()
 	var looked time.Time
 	var print string
@@ -51,7 +56,34 @@ func (e *Executor) Wait(ctx context.Context, s string, seen executor.Status) (ex
 		select {
 		case <-ctx.Done():
 			return executor.Status{}, context.Cause(ctx)
+		case <-ended:
+			looked = time.Time{}
 		case <-files.C:
+		}
+	}
+}
+
+// listen returns a channel on which tell says that an agent of the attempt has
+// ended.
+func (e *Executor) listen(attempt string) (ended <-chan struct{}, forget func()) {
+	c := make(chan struct{}, 1)
+	e.mu.Lock()
+	e.waits[c] = attempt
+	e.mu.Unlock()
+	return c, func() {
+		e.mu.Lock()
+		delete(e.waits, c)
+		e.mu.Unlock()
+	}
+}
+
+func (e *Executor) tell(d agent.Folder) {
+	attempt := filepath.Dir(string(d))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for c, of := range e.waits {
+		if of == attempt && len(c) == 0 {
+			c <- struct{}{}
 		}
 	}
 }
