@@ -9,6 +9,7 @@ import sys
 
 
 def _install(path):
+    import atexit
     import errno
     import json
     import logging
@@ -62,6 +63,7 @@ def _install(path):
 
     class Handler(logging.Handler):
         fatal = None  # the record of the exception that ends the process
+        shown = False  # the program has an excepthook of its own, which showed it
 
         def __init__(self, pipe):
             logging.Handler.__init__(self)
@@ -93,11 +95,15 @@ def _install(path):
                 }
                 if record is self.fatal:
                     fields["uncaught"] = os.getpid()
+                    if self.shown:
+                        fields["shown"] = True
                 line = json.dumps(fields, default=str)
                 self.pipe.write(line.encode("ascii", "replace") + b"\n")
             except (KeyboardInterrupt, SystemExit):
                 raise
             except Exception:
+                if self.shown:
+                    return
                 try:
                     text = logging.Formatter("%(message)s" if record is self.fatal else "%(levelname)s:%(name)s:%(message)s").format(record)
                     sys.stderr.write(text + "\n")
@@ -135,16 +141,29 @@ def _install(path):
     basicConfig.__doc__ = configure.__doc__
     logging.basicConfig = basicConfig
 
-    def excepthook(kind, value, trace):
-        if not issubclass(kind, Exception):
-            sys.__excepthook__(kind, value, trace)
-            return
+    def say(kind, value, trace):
         import traceback
         text = "".join(traceback.format_exception(kind, value, trace)).rstrip("\n")
         handler.fatal = logging.LogRecord("root", logging.ERROR, __file__, 0, text, None, None)
         handler.emit(handler.fatal)
 
+    def excepthook(kind, value, trace):
+        if not issubclass(kind, Exception):
+            sys.__excepthook__(kind, value, trace)
+            return
+        say(kind, value, trace)
+
+    def at_exit():
+        # Another excepthook (of rich, typer, IPython) shows exceptions in
+        # its own way, which nobody can read back.
+        kind = getattr(sys, "last_type", None)
+        if kind is None or sys.excepthook is excepthook or handler.fatal is not None or not issubclass(kind, Exception):
+            return
+        handler.shown = True
+        say(kind, sys.last_value, sys.last_traceback)
+
     sys.excepthook = excepthook
+    atexit.register(at_exit)
 
 
 def _write_lines():
