@@ -37,6 +37,7 @@ type book struct {
 	trace   string         // guarded by mu; the one that came last
 	after   int            // guarded by mu; lines since then
 	died    int            // guarded by mu; the process that its exception ended; 0 for none
+	program int            // guarded by mu; the job's own process
 }
 
 func openBook(t *Task) (*book, error) {
@@ -86,7 +87,7 @@ func (b *book) line(raw []byte, stderr bool) {
 	defer b.mu.Unlock()
 	b.keep(msg)
 	if stderr {
-		b.follow(&b.printed, msg)
+		b.follow(&b.printed, msg, 0)
 	}
 }
 
@@ -102,19 +103,20 @@ func (b *book) record(raw []byte) {
 	if now := time.Now(); t.IsZero() || t.After(now) || now.Sub(t) > oldest {
 		t = now
 	}
-	b.append("stderr", t.UTC(), sev, msg, fields) // where Python logs to
+	died, shown := uncaught(raw)
+	if !shown {
+		b.append("stderr", t.UTC(), sev, msg, fields) // where Python logs to
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !strings.Contains(msg, "Traceback (most recent call last)") {
-		b.keep(msg)
-		return
-	}
 	before, child, after := b.trace, b.died, b.after
-	b.keep(msg)
-	if !b.follow(&b.logged, msg) {
+	if !shown {
+		b.keep(msg)
+	}
+	if !strings.Contains(msg, "Traceback (most recent call last)") || !b.follow(&b.logged, msg, died) {
 		return
 	}
-	if b.died = uncaught(raw); child != 0 && child != b.died && after <= between && childFailed.MatchString(b.trace) {
+	if child != 0 && child != died && after <= between && childFailed.MatchString(b.trace) {
 		b.trace = before + "\n\nThe above exception was the direct cause of the following exception:\n\n" + b.trace
 	}
 }
@@ -126,24 +128,35 @@ var childFailed = regexp.MustCompile(`(?m)^(?:subprocess\.CalledProcessError: Co
 // between is how many lines other processes may write until that is noticed.
 const between = 100
 
-// follow is called with mu held. It reports whether a traceback ended here.
-func (b *book) follow(t *logs.Traceback, msg string) bool {
+// follow is called with mu held. It takes a line, or several, of a traceback
+// whose exception ended a process, or 0, and reports whether the last one known
+// ended here. Behind what ended the program only its exit handlers, destructors
+// and other processes come.
+func (b *book) follow(t *logs.Traceback, msg string, died int) bool {
 	before := t.Ended()
-	if t.Add(msg); t.Ended() == before {
+	if t.Add(msg); t.Ended() == before || b.program != 0 && b.died == b.program && died != b.program {
 		return false
 	}
-	b.trace, b.after, b.died = t.String(), 0, 0
+	b.trace, b.after, b.died = t.String(), 0, died
 	return true
 }
 
 // uncaught is the process that the exception in a record ended, or 0: our
-// excepthook says so.
-func uncaught(raw []byte) int {
+// excepthook says so; and whether the program has shown it in its own way.
+func uncaught(raw []byte) (process int, shown bool) {
 	var r struct {
-		Uncaught int `json:"uncaught"`
+		Uncaught int  `json:"uncaught"`
+		Shown    bool `json:"shown"`
 	}
 	_ = json.Unmarshal(raw, &r)
-	return r.Uncaught
+	return r.Uncaught, r.Shown
+}
+
+// runs says which process is the job's own.
+func (b *book) runs(program int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.program = program
 }
 
 // keep is called with mu held. It keeps the last lines without copying at
@@ -167,13 +180,13 @@ func (b *book) tail() []string {
 
 // traceback is the program's last one, how many lines came after it, and
 // whether its exception ended the process.
-func (b *book) traceback(process int) (text string, after int, uncaught bool) {
+func (b *book) traceback() (text string, after int, uncaught bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.trace == "" {
 		return "", 0, false
 	}
-	return b.trace, b.after, b.died == process
+	return b.trace, b.after, b.died == b.program
 }
 
 // end stops the flushing: nothing is appended after it.

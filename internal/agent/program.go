@@ -50,6 +50,7 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 	if err != nil {
 		return job.Exit{}, err
 	}
+	a.book.runs(cmd.Process.Pid)
 	a.status.write(func(st *status) { st.Phase, st.Started, st.Program = "running", start.UTC(), cmd.Process.Pid })
 	pumps.start(a.vars.hide, func() { a.status.done("first line", start, ""); a.status.tell() })
 	requested := a.tree.wait(ctx, cmd, r.Grace, a)
@@ -66,7 +67,7 @@ func (a *agent) runProgram(ctx context.Context, env Env) (job.Exit, error) {
 	exit.Tail = a.book.tail()
 	if exit.Code != 0 {
 		exit.OutOfMem = a.tree.group.kills() > 0
-		exit.Traceback, exit.AfterTraceback, exit.Uncaught = a.book.traceback(cmd.Process.Pid)
+		exit.Traceback, exit.AfterTraceback, exit.Uncaught = a.book.traceback()
 	}
 	a.cleanUp(exit.Code == 0)
 	return exit, nil

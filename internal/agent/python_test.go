@@ -133,6 +133,35 @@ func TestWhatAnotherPythonDiedOfIsInTheTraceback(t *testing.T) {
 	}
 }
 
+func TestWhatEndedTheProgramIsTheTraceback(t *testing.T) {
+	for name, source := range map[string]string{
+		"an exit handler fails":              "import atexit\n@atexit.register\ndef f():\n    raise ValueError('late')\nraise KeyError('the end')\n",
+		"an exit handler logs":               "import atexit, logging\n@atexit.register\ndef f():\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        logging.exception('late')\nraise KeyError('the end')\n",
+		"a destructor fails":                 "class R(object):\n    def __del__(self):\n        raise ValueError('late')\nr = R()\nraise KeyError('the end')\n",
+		"another process fails":              "import atexit, subprocess, sys\natexit.register(subprocess.call, [sys.executable, '-c', '1 / 0'])\nraise KeyError('the end')\n",
+		"an excepthook of the program's own": "import sys\nsys.excepthook = lambda kind, value, trace: sys.stderr.write('OH NO\\n')\nraise KeyError('the end')\n",
+		"its own excepthook fails":           "import sys\nsys.excepthook = lambda kind, value, trace: 1 / 0\nraise KeyError('the end')\n",
+	} {
+		list := []string{interpreter(t)}
+		if strings.Contains(source, "excepthook") {
+			list = pythons(t) // each has a way of its own to say what it was
+		}
+		for _, python := range list {
+			t.Run(name+"/"+filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
+				t.Parallel()
+				tr := newTrial(t, python, source)
+				exit := tr.run()
+				if !exit.Uncaught || !strings.HasSuffix(exit.Traceback, "KeyError: 'the end'") {
+					t.Errorf("the record is %+v", exit)
+				}
+				if got := tr.printed(); strings.Contains(got, "OH NO") && strings.Contains(got, "the end") {
+					t.Errorf("shown by the program, and again:\n%s", got)
+				}
+			})
+		}
+	}
+}
+
 func TestTheLevelOfLoggingIsASetting(t *testing.T) {
 	tr := newTrial(t, interpreter(t), "import logging\nlogging.info('low')\nlogging.error('high')\n")
 	tr.task.Replica.Env["CLOUD_ML_LOG_LEVEL"] = "ERROR"

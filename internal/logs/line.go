@@ -80,7 +80,8 @@ func ParseRecord(line string) (t time.Time, sev Severity, msg string, rest json.
 	}
 	delete(all, "message")
 	delete(all, "severity")
-	delete(all, "uncaught") // for the agent
+	delete(all, "uncaught") // for the agent, as is "shown"
+	delete(all, "shown")
 	rest, err := json.Marshal(all)
 	return t, sev, msg, rest, err == nil
 }

@@ -60,6 +60,7 @@ class Pipe(object):
 
 class Handler(logging.Handler):
     fatal = None  # the record of the exception that ends the process
+    shown = False  # the program has an excepthook of its own, which showed it
 
     def __init__(self, pipe):
         logging.Handler.__init__(self)
@@ -91,11 +92,15 @@ class Handler(logging.Handler):
             }
             if record is self.fatal:
                 fields["uncaught"] = os.getpid()
+                if self.shown:
+                    fields["shown"] = True
             line = json.dumps(fields, default=str)
             self.pipe.write(line.encode("ascii", "replace") + b"\n")
         except (KeyboardInterrupt, SystemExit):
             raise
         except Exception:
+            if self.shown:
+                return
             try:
                 text = logging.Formatter("%(message)s" if record is self.fatal else "%(levelname)s:%(name)s:%(message)s").format(record)
                 sys.stderr.write(text + "\n")

@@ -4,6 +4,7 @@ Loaded by every Python of a training job, versions 2.7 and 3. It gives the root
 logger one handler, logs uncaught exceptions, and then lets any other
 sitecustomize module have its turn. Programs may configure logging as they like.
 """
+import atexit
 import os
 import sys
 
@@ -70,21 +71,36 @@ def _when_imported(path):
 
 
 def _log_uncaught(path):
-    def excepthook(kind, value, trace):
-        if not issubclass(kind, Exception):
-            sys.__excepthook__(kind, value, trace)
-            return
-        try:
-            import logging
-            import traceback
-            handler = _connect(path)["handler"]
-            text = "".join(traceback.format_exception(kind, value, trace)).rstrip("\n")
-            handler.fatal = logging.LogRecord("root", logging.ERROR, __file__, 0, text, None, None)
-            handler.emit(handler.fatal)
-        except Exception:
-            sys.__excepthook__(kind, value, trace)
+    def say(kind, value, trace, shown):
+        import logging
+        import traceback
+        handler = _connect(path)["handler"]
+        text = "".join(traceback.format_exception(kind, value, trace)).rstrip("\n")
+        handler.fatal = logging.LogRecord("root", logging.ERROR, __file__, 0, text, None, None)
+        handler.shown = shown
+        handler.emit(handler.fatal)
+        said.append(value)
 
+    def excepthook(kind, value, trace):
+        try:
+            if issubclass(kind, Exception):
+                say(kind, value, trace, False)
+                return
+        except Exception:
+            pass
+        sys.__excepthook__(kind, value, trace)
+
+    def at_exit():
+        # Another excepthook (of rich, typer, IPython) shows exceptions in
+        # its own way, which nobody can read back.
+        kind = getattr(sys, "last_type", None)
+        if kind is None or sys.excepthook is excepthook or said or not issubclass(kind, Exception):
+            return
+        say(kind, sys.last_value, sys.last_traceback, True)
+
+    said = []
     sys.excepthook = excepthook
+    atexit.register(at_exit)
 
 
 def _write_lines():
