@@ -52,7 +52,7 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 		o.source = job.Origin{Commit: p.commit}
 	}
 	p.record(doc)
-	if p.group, err = stage.Read(p.local); err != nil {
+	if p.group, err = stage.Read(p.local, p.sums); err != nil {
 		return err
 	}
 	if err := o.checkCode(ctx, s, p, doc.Sub("trainingInput")); err != nil {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -18,7 +19,7 @@ import (
 // it go the modules and packages beside it that it imports, and what it says
 // that it requires: in a "# /// script" block, or in a requirements.txt.
 func single(path string, o Options) (Result, error) {
-	r := Result{Kind: Script}
+	began, r := time.Now(), Result{Kind: Script}
 	dir, base := filepath.Split(path)
 	module, ext := strings.TrimSuffix(base, filepath.Ext(base)), filepath.Ext(base)
 	code, err := os.ReadFile(path)
@@ -61,11 +62,11 @@ func single(path string, o Options) (Result, error) {
 		entries = append(entries, entry{name: name + "/" + m + ".py", data: src})
 	}
 	for _, f := range b.files {
-		entries = append(entries, entry{name: name + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
+		entries = append(entries, f.entry(name))
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	entries = append([]entry{{name: name + "/PKG-INFO", data: []byte(pkgInfo(project, requires))}, {name: name + "/setup.py", data: []byte(b.setupPy(project, requires))}}, entries...)
-	if err := r.write(o, name, entries); err != nil {
+	if err := r.write(o, name, entries, began); err != nil {
 		return r, err
 	}
 	r.look()
