@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // generate makes the archive of a package that has no setup.py: as the
@@ -70,7 +71,7 @@ func (r *Result) write(o Options, base string, entries []entry, began time.Time)
 
 // notInProjectName is what a Python package may be called and a project may
 // not.
-var notInProjectName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+var notInProjectName = pattern.New(`[^A-Za-z0-9._-]+`)
 
 // projectName is what installers take as the name of the project whose package
 // is called so: ASCII, with a letter or digit at both ends. The package itself

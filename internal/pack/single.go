@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // single packs one script or notebook, for people who have nothing else. With
@@ -74,9 +74,9 @@ func single(path string, o Options) (Result, error) {
 }
 
 var (
-	identifier = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
-	nonword    = regexp.MustCompile(`[^\pL\pN_]+`)
-	importLine = regexp.MustCompile(`(?m)^[ \t]*(?:from[ \t]+([\pL_][\pL\pN_]*)[.\pL\pN_]*[ \t]+import|import[ \t]+([^#\n]+))`)
+	identifier = pattern.New(`^[\pL_][\pL\pN_]*$`)
+	nonword    = pattern.New(`[^\pL\pN_]+`)
+	importLine = pattern.New(`(?m)^[ \t]*(?:from[ \t]+([\pL_][\pL\pN_]*)[.\pL\pN_]*[ \t]+import|import[ \t]+([^#\n]+))`)
 )
 
 // beside is what lies beside a script and is imported by it.
@@ -153,7 +153,7 @@ func (b *beside) setupPy(name string, requires []string) string {
 }
 
 // scriptBlock is where a script says what it requires (PEP 723).
-var scriptBlock = regexp.MustCompile(`(?m)^# /// script[ \t]*\r?\n((?:^#(?:| .*)\r?\n)+?)^# ///[ \t]*\r?$`)
+var scriptBlock = pattern.New(`(?m)^# /// script[ \t]*\r?\n((?:^#(?:| .*)\r?\n)+?)^# ///[ \t]*\r?$`)
 
 func scriptRequires(path string, code []byte) (requires []string, inline bool, err error) {
 	m := scriptBlock.FindSubmatch(append(bytes.Clone(code), '\n'))
