@@ -31,9 +31,10 @@ func packageFolder(ctx context.Context, o cli.PackageOptions) (cli.Packaged, err
 	if err != nil {
 		return cli.Packaged{}, err
 	}
-	p := cli.Packaged{Module: o.Module, Skipped: r.Skipped}
+	p := cli.Packaged{Module: o.Module, Sums: map[string]string{}, Skipped: r.Skipped}
 	for _, a := range r.Archives {
 		p.Archives = append(p.Archives, a.Path)
+		p.Sums[a.Path] = a.SHA256
 	}
 	if o.Say != nil {
 		for _, w := range r.Warnings {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/logs"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 const (
@@ -123,7 +124,7 @@ func (b *book) record(raw []byte) {
 
 // childFailed is the exception of a process that ran another Python which
 // failed: what that one died of is the traceback before.
-var childFailed = regexp.MustCompile(`(?m)^(?:subprocess\.CalledProcessError: Command .*python.* returned non-zero exit status|torch\.distributed\.elastic\.multiprocessing\.errors\.ChildFailedError:)`)
+var childFailed = pattern.New(`(?m)^(?:subprocess\.CalledProcessError: Command .*python.* returned non-zero exit status|torch\.distributed\.elastic\.multiprocessing\.errors\.ChildFailedError:)`)
 
 // between is how many lines other processes may write until that is noticed.
 const between = 100

@@ -5,14 +5,15 @@ import (
 	"compress/gzip"
 	"io"
 	"os"
-	"regexp"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // generatedSetup is the setup.py that gcloud writes for a package that has
 // none, in its words of today and of earlier years: it takes the Python files
 // of the top folder, and neither sub-packages nor data files.
-var generatedSetup = regexp.MustCompile(`^from setuptools import setup(, find_packages)? if __name__ == '__main__': setup\( ?name='[^']*', packages=(find_packages\(include=\['[^']*'\]\)|\['[^']*'\]) ?,? ?\)$`)
+var generatedSetup = pattern.New(`^from setuptools import setup(, find_packages)? if __name__ == '__main__': setup\( ?name='[^']*', packages=(find_packages\(include=\['[^']*'\]\)|\['[^']*'\]) ?,? ?\)$`)
 
 // packedByGcloud says so of the packages that have it, for a program that
 // failed; empty where none has. It is looked for then and not before.

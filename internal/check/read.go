@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"io"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/pack"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Archives may be anybody's: what is read of them has bounds. A module that is
@@ -165,7 +166,7 @@ func parseRequires(b []byte) (requires []string) {
 	return requires
 }
 
-var requirementName = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
+var requirementName = pattern.New(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
 
 // requirement is the distribution that a requirement asks for; none for that of
 // an extra.
@@ -176,7 +177,7 @@ func requirement(s string) []string {
 	return nil
 }
 
-var separators = regexp.MustCompile(`[-_.]+`)
+var separators = pattern.New(`[-_.]+`)
 
 // normal is a distribution's name as indexes compare it.
 func normal(name string) string {

@@ -48,8 +48,9 @@ type PackageOptions struct {
 
 // Packaged is what came of it.
 type Packaged struct {
-	Archives []string // paths
-	Module   string   // that was named, or found
+	Archives []string          // paths
+	Sums     map[string]string // their SHA-256 digests, by path
+	Module   string            // that was named, or found
 	Skipped  []pack.Skipped
 }
 

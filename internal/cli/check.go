@@ -121,7 +121,7 @@ func (o *submitOptions) checkCode(ctx context.Context, s config.Settings, p *pac
 	if o.noCheck || len(p.local) == 0 || master.Text("imageUri") != "" {
 		return nil
 	}
-	for _, path := range p.local {
+	for _, path := range p.local[:len(p.local)-p.built] {
 		if _, err := pack.List(path); err != nil { // any file may be a package; its replica will say
 			if !s.Quiet {
 				o.Warn("%s", err)
@@ -260,10 +260,10 @@ const maxSound = 200
 func soundKey(build string, g *stage.Group, o check.Options, runtime string, pythons []string) string {
 	h := sha256.New()
 	for _, a := range g.Archives {
-		fmt.Fprintf(h, "%s %d %x\n", a.Name, a.Size, a.MD5)
+		fmt.Fprintf(h, "%s %d\n", a.Name, a.Size)
 	}
 	o.Archives = nil // they lie elsewhere each time
-	fmt.Fprintf(h, "%s %q %s %+v", build, pythons, runtime, o)
+	fmt.Fprintf(h, "%s %s %q %s %+v", g.Digest, build, pythons, runtime, o)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 

@@ -1,18 +1,19 @@
 package cli
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // location is a place in object storage; name is empty for the bucket itself.
 type location struct{ bucket, name string }
 
 var (
-	bucketChars = regexp.MustCompile(`^[a-z0-9._-]+$`)
-	bucketEnds  = regexp.MustCompile(`^[a-z0-9](?:.*[a-z0-9])?$`)
-	dottedQuad  = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
+	bucketChars = pattern.New(`^[a-z0-9._-]+$`)
+	bucketEnds  = pattern.New(`^[a-z0-9](?:.*[a-z0-9])?$`)
+	dottedQuad  = pattern.New(`^\d+\.\d+\.\d+\.\d+$`)
 )
 
 // checkBucket says what is wrong with a bucket's name, by the original's rules
@@ -60,7 +61,7 @@ func checkObject(name string) error {
 	return wrong("Invalid object name [%.80s]: %s\n\nSee https://cloud.google.com/storage/docs/naming#objectnames for details.", name, reason)
 }
 
-var remotePattern = regexp.MustCompile(`^gs://([^/]+)/(.+)$`)
+var remotePattern = pattern.New(`^gs://([^/]+)/(.+)$`)
 
 // remote reads gs://BUCKET/OBJECT. What is not one by every rule is a local
 // path to the original, and so to us.

@@ -52,7 +52,7 @@ func runLikeCloud(ctx context.Context, o *localOptions) error {
 	if err := o.build(ctx, p, in); err != nil {
 		return interrupted(ctx, err, "Interrupted while packaging.")
 	}
-	if p.group, err = stage.Read(p.local); err != nil {
+	if p.group, err = stage.Read(p.local, p.sums); err != nil {
 		return err
 	}
 	if err := o.checkCode(ctx, s, p, in); err != nil {

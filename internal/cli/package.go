@@ -63,7 +63,7 @@ func runPackage(ctx context.Context, o *packageOptions) error {
 	if o.list {
 		return o.print(p.local[given:], p.skipped)
 	}
-	if p.group, err = stage.Read(p.local); err != nil {
+	if p.group, err = stage.Read(p.local, p.sums); err != nil {
 		return err
 	}
 	if err := o.checkCode(ctx, s, p, in); err != nil {

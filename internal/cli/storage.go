@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 func newStorage(a *App) *cobra.Command {
@@ -57,7 +58,7 @@ func (l place) url() string {
 	return "file://" + filepath.ToSlash(l.Name)
 }
 
-var versioned = regexp.MustCompile(`(?s)\A(.+)#([0-9]{1,18})\z`)
+var versioned = pattern.New(`(?s)\A(.+)#([0-9]{1,18})\z`)
 
 // parseLocation reads a command-line word. Only gs://bucket/… is remote.
 func parseLocation(s string) (place, error) {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 	"github.com/trainyard/trainyard/internal/signurl"
 )
 
@@ -155,7 +155,7 @@ func signingKey(ctx context.Context, c *client.Client, path string) (signurl.Key
 // lasting is a flag for a time span: 90, 90s, 10m, 1h30m, 7d.
 type lasting time.Duration
 
-var lastingForm = regexp.MustCompile(`^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$`)
+var lastingForm = pattern.New(`^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$`)
 
 func (l *lasting) String() string { return time.Duration(*l).String() }
 func (l *lasting) Type() string   { return "duration" }

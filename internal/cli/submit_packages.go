@@ -20,9 +20,11 @@ type packages struct {
 	given   bool     // some package flag was given
 	staging string   // gs://BUCKET; empty to use the job dir's
 	jobDir  string
-	temp    string // folder of what was fetched and built
-	sources string // what is packaged: --package-path, or where that was fetched to
-	commit  string // of it, where it was fetched with git
+	temp    string            // folder of what was fetched and built
+	sources string            // what is packaged: --package-path, or where that was fetched to
+	commit  string            // of it, where it was fetched with git
+	built   int               // how many of local were packaged here; they come last
+	sums    map[string]string // their SHA-256 digests, by path
 	skipped []pack.Skipped
 
 	group *stage.Group // of local

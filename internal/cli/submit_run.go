@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/client"
@@ -16,6 +15,7 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/pattern"
 	"github.com/trainyard/trainyard/internal/stage"
 )
 
@@ -52,7 +52,7 @@ func runSubmit(ctx context.Context, o *submitOptions) error {
 		o.source = job.Origin{Commit: p.commit}
 	}
 	p.record(doc)
-	if p.group, err = stage.Read(p.local); err != nil {
+	if p.group, err = stage.Read(p.local, p.sums); err != nil {
 		return err
 	}
 	if err := o.checkCode(ctx, s, p, doc.Sub("trainingInput")); err != nil {
@@ -202,7 +202,7 @@ func (r *replicaOptions) merge() mlv1.ReplicaFlags {
 	return mlv1.ReplicaFlags{Type: r.machine.pointer(), Count: r.count.n, Image: r.image.pointer(), Accelerator: r.accelerator.a}
 }
 
-var kmsPattern = regexp.MustCompile(`^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$`)
+var kmsPattern = pattern.New(`^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$`)
 
 // name is the full name of the key, nil when none was asked for.
 func (k kmsOptions) name(project string) (*string, error) {

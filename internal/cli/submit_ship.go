@@ -168,7 +168,7 @@ func (o *submitOptions) buildInto(ctx context.Context, dir string, p *packages, 
 	if err != nil {
 		return err
 	}
-	p.local, p.skipped = append(p.local, built.Archives...), built.Skipped
+	p.local, p.built, p.sums, p.skipped = append(p.local, built.Archives...), len(built.Archives), built.Sums, built.Skipped
 	if built.Module != "" {
 		in["pythonModule"] = built.Module
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // textValue is a text flag that knows whether it was given and may be checked.
@@ -173,7 +173,7 @@ func tier(s string) (string, error) {
 	return "", wrong("Invalid choice: '%s'.\n\nValid choices are [basic, basic-gpu, basic-tpu, custom, premium-1, standard-1].", s)
 }
 
-var accountPattern = regexp.MustCompile(`^(?:.+@.+\..+|[0-9]+)$`)
+var accountPattern = pattern.New(`^(?:.+@.+\..+|[0-9]+)$`)
 
 func serviceAccount(s string) (string, error) {
 	if !accountPattern.MatchString(s) {

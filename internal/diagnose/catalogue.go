@@ -13,6 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/trainyard/trainyard/internal/job"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // cause is an entry of the catalogue. All conditions that are given must hold.
@@ -217,9 +219,9 @@ func idleness(f Failure) (map[string]string, bool) {
 	return map[string]string{"time": longest.Round(time.Second).String(), "cpu": fmt.Sprintf("%.1f s", cpu)}, true
 }
 
-var placeholder = regexp.MustCompile(`\$\{(\w+)\}`)
+var placeholder = pattern.New(`\$\{(\w+)\}`)
 
-var optional = regexp.MustCompile(`<<(.*?)>>`)
+var optional = pattern.New(`<<(.*?)>>`)
 
 func fill(text string, values map[string]string) string {
 	value := func(p string) string { return values[p[2:len(p)-1]] }

@@ -1,11 +1,12 @@
 package diagnose
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/job"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // evidence is what an exit record proves: not any line of a log, but what the
@@ -88,7 +89,7 @@ func (e evidence) shown() string {
 }
 
 // silent are lines that programs end with and that do not say why.
-var silent = regexp.MustCompile(`^(?:\s*$|"""$|Exception ignored in|wandb: |CUDA kernel errors might|For debugging consider passing CUDA_LAUNCH_BLOCKING|Compile with .TORCH_USE_CUDA_DSA|Device-side assert(?:ion)? |Search for .cudaError|Hint: If you want to see a list of allocated tensors` +
+var silent = pattern.New(`^(?:\s*$|"""$|Exception ignored in|wandb: |CUDA kernel errors might|For debugging consider passing CUDA_LAUNCH_BLOCKING|Compile with .TORCH_USE_CUDA_DSA|Device-side assert(?:ion)? |Search for .cudaError|Hint: If you want to see a list of allocated tensors` +
 	`|.*resource_tracker.*(?:UserWarning|leaked)|Original stack trace for|Function call stack:|Extension modules: |During handling of the above|The above exception was the direct)`)
 
 func telling(lines []string) []string {

@@ -1,15 +1,16 @@
 package diagnose
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/job"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // peerLost is what programs say when a replica that they talk to is gone, by
 // Python, gRPC and TensorFlow, gloo and NCCL, XGBoost, MPI.
-var peerLost = regexp.MustCompile(`(?i)connection reset by peer|connection closed by (?:remote )?peer|connection aborted|broken ?pipe|socket closed|recv(?:msg)?:?.{0,40}connection (?:reset|refused)|` +
+var peerLost = pattern.New(`(?i)connection reset by peer|connection closed by (?:remote )?peer|connection aborted|broken ?pipe|socket closed|recv(?:msg)?:?.{0,40}connection (?:reset|refused)|` +
 	`ConnectionResetError|ConnectionRefusedError|BrokenPipeError|UnavailableError|failed to connect to all addresses|remote (?:host|process|worker) .{0,40}(?:closed|exited|died|gone)|` +
 	`gloo.{0,80}(?:closed|reset|refused|timed out)|ncclRemoteError|ncclSystemError.{0,80}socket|collective ops? is aborted|heartbeat timeout|Coordination service.{0,80}(?:unavailable|unreachable|error)|rabit.{0,60}(?:closed|reset)`)
 

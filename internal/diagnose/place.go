@@ -2,11 +2,12 @@ package diagnose
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/job"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Place is a line of a program.
@@ -29,10 +30,10 @@ func (p Place) String() string {
 }
 
 var (
-	sitePackages    = regexp.MustCompile(`^.*/(?:site|dist)-packages/`)
-	standardLibrary = regexp.MustCompile(`(?:^|/)lib(?:64)?/python\d[\d.]*/`)
+	sitePackages    = pattern.New(`^.*/(?:site|dist)-packages/`)
+	standardLibrary = pattern.New(`(?:^|/)lib(?:64)?/python\d[\d.]*/`)
 	// givenPackages is where the environment has what the job brought.
-	givenPackages = regexp.MustCompile(`/environments/top/[^/]+/lib/python[\d.]+/site-packages/`)
+	givenPackages = pattern.New(`/environments/top/[^/]+/lib/python[\d.]+/site-packages/`)
 )
 
 // ownFile is a file's name in the job's packages. Certain are those of the
@@ -106,7 +107,7 @@ func innermost(spec job.Spec, frames []frame) Place {
 }
 
 // faultLine is a frame as Python's faulthandler writes it, innermost first.
-var faultLine = regexp.MustCompile(`^\s*File "(.+?)", line (\d+) in (.+)$`)
+var faultLine = pattern.New(`^\s*File "(.+?)", line (\d+) in (.+)$`)
 
 // faultPlace is where the user's own code was when compiled code crashed.
 func faultPlace(spec job.Spec, tail []string) Place {

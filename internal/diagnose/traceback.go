@@ -1,9 +1,10 @@
 package diagnose
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // raised is one exception of a traceback.
@@ -36,10 +37,10 @@ const (
 )
 
 var (
-	frameLine = regexp.MustCompile(`^\s*File "(.+?)", line (\d+)(?:, in (.+))?$`)
+	frameLine = pattern.New(`^\s*File "(.+?)", line (\d+)(?:, in (.+))?$`)
 	// groupMember is the dashed line before a member of an exception group.
-	groupMember = regexp.MustCompile(`^\s*(?:\+-)?\+-{4,} (?:\d+|\.\.\.) -{4,}$`)
-	groupMargin = regexp.MustCompile(`^\s*[|+] ?`)
+	groupMember = pattern.New(`^\s*(?:\+-)?\+-{4,} (?:\d+|\.\.\.) -{4,}$`)
+	groupMargin = pattern.New(`^\s*[|+] ?`)
 )
 
 // parseTracebacks reads a traceback as the exit record has it: a chain of

@@ -1,16 +1,16 @@
 package job
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 var (
-	idPattern      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,127}$`)
-	projectPattern = regexp.MustCompile(`^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
-	domainPattern  = regexp.MustCompile(`^[a-z0-9.-]{1,60}:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	idPattern      = pattern.New(`^[A-Za-z][A-Za-z0-9_]{0,127}$`)
+	projectPattern = pattern.New(`^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	domainPattern  = pattern.New(`^[a-z0-9.-]{1,60}:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
 // ParseID checks a job id: letters, digits and underscores, a letter first, at

@@ -2,12 +2,12 @@ package job
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Origin is where a job came from: enough to find the code again and to tell
@@ -48,7 +48,7 @@ func shorten(s string) string { return s[:min(len(s), 100)] }
 // longest is how long a commit's or a branch's name may be.
 const longest = 250
 
-var commitForm = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+var commitForm = pattern.New(`^[0-9a-f]{7,64}$`)
 
 // ParseOrigin reads what a client says of the source of a job: commit, branch
 // and dirty, as the query of an address.

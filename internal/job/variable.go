@@ -3,11 +3,11 @@ package job
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Variable is a variable of the program's environment that the user sets. A
@@ -45,7 +45,7 @@ const (
 	maxVariablesSize = 128 << 10
 )
 
-var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variablePattern = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // reserved are the variables that tell a program where it is; a job that set
 // them would be told wrong. Those that end in _ stand for all that begin so.

@@ -4,16 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // The formats of TensorFlow's C++ and of gRPC's log lines, as the original's
 // launcher knew them.
 var (
-	tensorflowLine = regexp.MustCompile(`^(?:\d{4}-\d{2}-\d{2}\s\d{2}:\d{2}:\d{2}\.\d{6}:\s)*([DIWEF])\s+([^: \]]+):(\d+)\] (.*)`)
-	grpcLine       = regexp.MustCompile(`^([DIWEF])(\d{2})(\d{2})\s+(\d{2}):(\d{2}):(\d{2})\.(\d{9})\s+(\d+)\s+([^: \]]+):(\d+)\] (.*)`)
+	tensorflowLine = pattern.New(`^(?:\d{4}-\d{2}-\d{2}\s\d{2}:\d{2}:\d{2}\.\d{6}:\s)*([DIWEF])\s+([^: \]]+):(\d+)\] (.*)`)
+	grpcLine       = pattern.New(`^([DIWEF])(\d{2})(\d{2})\s+(\d{2}):(\d{2}):(\d{2})\.(\d{9})\s+(\d+)\s+([^: \]]+):(\d+)\] (.*)`)
 	letters        = map[string]Severity{"D": Debug, "I": Info, "W": Warning, "E": Error, "F": Critical}
 )
 

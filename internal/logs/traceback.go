@@ -1,9 +1,10 @@
 package logs
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // maxTraceback is how much of a traceback is kept, as the original did: the
@@ -18,7 +19,7 @@ const (
 	groupHead     = "+ Exception Group " + tracebackHead
 )
 
-var rank = regexp.MustCompile(`^\[rank\d+\]: `)
+var rank = pattern.New(`^\[rank\d+\]: `)
 
 // Traceback keeps the last Python traceback among the lines it is shown. The
 // zero value is ready.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // What the API sets as limits.
@@ -25,7 +25,7 @@ const (
 	maxPriority = 1000
 )
 
-var versionPattern = regexp.MustCompile(`^([0-9]{1,4})\.([0-9]{1,4})$`)
+var versionPattern = pattern.New(`^([0-9]{1,4})\.([0-9]{1,4})$`)
 
 // checker finds what is wrong with the meaning of a document whose form was
 // read. The first hint wins.

@@ -2,10 +2,10 @@ package mlv1
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // filterParser is a parser by recursive descent with one token of look-ahead.
@@ -66,7 +66,7 @@ func (p *filterParser) next() {
 	p.pos += n
 }
 
-var bareTime = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T[0-9:.]+(Z|[+-]\d{2}:\d{2})?`)
+var bareTime = pattern.New(`^\d{4}-\d{2}-\d{2}T[0-9:.]+(Z|[+-]\d{2}:\d{2})?`)
 
 func (p *filterParser) str(rest string) {
 	var b strings.Builder

@@ -2,13 +2,14 @@ package mlv1
 
 import (
 	"errors"
-	"regexp"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 var (
-	bucketChars = regexp.MustCompile(`^[a-z0-9._-]+$`)
-	fourNumbers = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`)
+	bucketChars = pattern.New(`^[a-z0-9._-]+$`)
+	fourNumbers = pattern.New(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`)
 )
 
 // checkObject says what is wrong with the URL of an object.

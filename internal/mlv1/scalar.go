@@ -3,15 +3,16 @@ package mlv1
 import (
 	"encoding/json"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // yamlBools are YAML 1.1's words.
 var yamlBools = map[string]bool{"true": true, "yes": true, "on": true, "y": true, "false": false, "no": false, "off": false, "n": false}
 
-var durationText = regexp.MustCompile(`^-?[0-9]{1,12}(\.[0-9]{1,9})?s$`)
+var durationText = pattern.New(`^-?[0-9]{1,12}(\.[0-9]{1,9})?s$`)
 
 // scalar reads written text as the schema's kind.
 func scalar(s string, f field) (any, bool) {

@@ -19,6 +19,7 @@ type source struct {
 	path string
 	size int64
 	exec bool
+	info os.FileInfo // of when it was listed
 }
 
 // collection is what belongs to a package, and what lies in its folder but
@@ -99,7 +100,7 @@ func (c *collection) collect(pkg, name string) error {
 			case info.Mode().IsRegular() && info.Size() >= tooMuch:
 				return tooLarge(p)
 			case info.Mode().IsRegular():
-				c.files = append(c.files, source{r, p, info.Size(), info.Mode()&0o100 != 0})
+				c.files = append(c.files, source{r, p, info.Size(), info.Mode()&0o100 != 0, info})
 			default:
 				c.skip(r, false, ignore.Verdict{By: "neither a file nor a folder"})
 			}

@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // generate makes the archive of a package that has no setup.py: as the
 // original's would be called, but with all sub-packages and data files.
 func (r *Result) generate(o Options, p place) error {
+	began := time.Now()
 	c := collection{}
 	if err := c.collect(p.dir, p.name); err != nil {
 		return err
@@ -42,16 +44,16 @@ func (r *Result) generate(o Options, p place) error {
 		{name: base + "/setup.py", data: []byte("from setuptools import setup\n\nsetup(\n    name=" + pyString(project) + ",\n    version='0.0.0',\n" + l.arguments() + installRequires(requires) + "    zip_safe=False,\n)\n")},
 	}
 	for _, f := range c.files {
-		entries = append(entries, entry{name: base + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
+		entries = append(entries, f.entry(base))
 	}
-	return r.write(o, base, entries)
+	return r.write(o, base, entries, began)
 }
 
-// write writes the archive that is made here.
-func (r *Result) write(o Options, base string, entries []entry) error {
+// write writes the archive that is made here, of what was listed from began on.
+func (r *Result) write(o Options, base string, entries []entry, began time.Time) error {
 	to := filepath.Join(o.OutDir, base+".tar.gz")
-	k := kept{o.Cache, time.Now()}
-	key := k.key(base, entries)
+	k := kept{o.Cache, began}
+	key := k.key(base, entries, asListed)
 	if a, ok := k.find(key, to); ok {
 		r.Archives = append(r.Archives, a)
 		return nil
@@ -60,7 +62,7 @@ func (r *Result) write(o Options, base string, entries []entry) error {
 	if err != nil {
 		return err
 	}
-	if key == k.key(base, entries) { // nothing was changed meanwhile
+	if key == k.key(base, entries, asItIs) { // nothing was changed meanwhile
 		k.keep(key, a)
 	}
 	r.Archives = append(r.Archives, a)
@@ -69,7 +71,7 @@ func (r *Result) write(o Options, base string, entries []entry) error {
 
 // notInProjectName is what a Python package may be called and a project may
 // not.
-var notInProjectName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+var notInProjectName = pattern.New(`[^A-Za-z0-9._-]+`)
 
 // projectName is what installers take as the name of the project whose package
 // is called so: ASCII, with a letter or digit at both ends. The package itself
@@ -169,9 +171,9 @@ func pkgInfo(name string, requires []string) string {
 }
 
 // globEscape keeps setuptools from reading a file's name as a pattern.
-func globEscape(s string) string {
-	return strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(s)
-}
+func globEscape(s string) string { return globs.Replace(s) }
+
+var globs = strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]")
 
 // pyString writes a Python literal that is ASCII only.
 func pyString(s string) string {

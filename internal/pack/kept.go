@@ -40,24 +40,28 @@ type keptArchive struct {
 
 // key is the name of an archive of these members; empty where one of them is
 // not to be trusted.
-func (k kept) key(base string, entries []entry) string {
+func (k kept) key(base string, entries []entry, stat func(entry) (os.FileInfo, error)) string {
 	if k.dir == "" {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "2 %q\n", base) // 2 is the form of archives and keys
+	fmt.Fprintf(h, "3 %q\n", base) // 3 is the form of archives and keys
 	for _, e := range entries {
 		if e.path == "" {
 			fmt.Fprintf(h, "%q %q\n", e.name, e.data)
 			continue
 		}
-		info, err := os.Stat(e.path)
+		info, err := stat(e)
 		if err != nil || info.Size() != e.size || !k.describe(h, e, info) {
 			return ""
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// What is known of a member's file: from when it was listed, or as it is now.
+func asListed(e entry) (os.FileInfo, error) { return e.info, nil }
+func asItIs(e entry) (os.FileInfo, error)   { return os.Stat(e.path) }
 
 // describe adds a file to the key; false where it was changed a moment ago.
 func (k kept) describe(h hash.Hash, e entry, info os.FileInfo) bool {
@@ -87,12 +91,12 @@ func (k kept) find(key, to string) (Archive, bool) {
 		return Archive{}, false
 	}
 	a := Archive{Path: to, Name: filepath.Base(to), Size: d.Size, SHA256: d.SHA256, Files: d.Files}
-	if sum, err := copySummed(filepath.Join(k.dir, key+".tar.gz"), to); err != nil || sum != d.SHA256 {
+	if sum, err := linkSummed(filepath.Join(k.dir, key+".tar.gz"), to); err != nil || sum != d.SHA256 {
 		_ = os.Remove(to)
 		return Archive{}, false
 	}
-	now := time.Now()
-	_ = os.Chtimes(filepath.Join(k.dir, key+".json"), now, now) // the least recently used go first
+	used := time.Now()
+	_ = os.Chtimes(filepath.Join(k.dir, key+".json"), used, used) // the least recently used go first
 	return a, true
 }
 
@@ -112,7 +116,7 @@ func (k kept) keep(key string, a Archive) {
 	}
 	defer os.RemoveAll(temp)
 	archive, about := filepath.Join(temp, "archive"), filepath.Join(temp, "about")
-	if sum, err := copySummed(a.Path, archive); err != nil || sum != a.SHA256 || os.WriteFile(about, b, 0o600) != nil {
+	if sum, err := linkSummed(a.Path, archive); err != nil || sum != a.SHA256 || os.WriteFile(about, b, 0o600) != nil {
 		return
 	}
 	// The description last: it says that the archive is there.
@@ -143,6 +147,23 @@ func (k kept) prune() {
 		_ = os.Remove(filepath.Join(k.dir, u.name+".json"))
 		_ = os.Remove(filepath.Join(k.dir, u.name+".tar.gz"))
 	}
+}
+
+// linkSummed gives a file another name, or copies it where that cannot be, and
+// gives its digest. Who changes one changes both: a kept archive that is not
+// what it was is found by its digest, and not used.
+func linkSummed(from, to string) (sum string, err error) {
+	if os.Link(from, to) != nil {
+		return copySummed(from, to)
+	}
+	f, err := os.Open(to)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // copySummed copies a file and gives its digest.

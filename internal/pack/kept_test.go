@@ -36,7 +36,7 @@ func long() time.Time { return time.Now().Add(time.Hour) }
 func TestAnUnchangedTreeIsFoundAgain(t *testing.T) {
 	entries, a := sample(t)
 	k := kept{t.TempDir(), long()}
-	key := k.key("t-0", entries)
+	key := k.key("t-0", entries, asItIs)
 	to := filepath.Join(t.TempDir(), "t-0.tar.gz")
 	if _, ok := k.find(key, to); ok || key == "" {
 		t.Fatalf("key %q is there before it is kept", key)
@@ -92,9 +92,9 @@ func TestAChangedTreeIsNotFound(t *testing.T) {
 	} {
 		entries, _ := sample(t)
 		k := kept{t.TempDir(), long()}
-		before := k.key("t-0", entries)
+		before := k.key("t-0", entries, asItIs)
 		change(entries[1].path, entries)
-		if after := k.key("t-0", entries); after == before || before == "" {
+		if after := k.key("t-0", entries, asItIs); after == before || before == "" {
 			t.Errorf("%s: the key stays %q", name, after)
 		}
 	}
@@ -102,7 +102,7 @@ func TestAChangedTreeIsNotFound(t *testing.T) {
 
 func TestAFileThatWasChangedAMomentAgoIsNotTrusted(t *testing.T) {
 	entries, _ := sample(t)
-	if key := (kept{t.TempDir(), time.Now()}).key("t-0", entries); key != "" {
+	if key := (kept{t.TempDir(), time.Now()}).key("t-0", entries, asItIs); key != "" {
 		t.Errorf("key %q", key)
 	}
 }
@@ -112,7 +112,7 @@ func TestOnlyTheLatestArchivesAreKept(t *testing.T) {
 	k := kept{t.TempDir(), long()}
 	for i := range maxKept + 5 {
 		entries[0].data = []byte(fmt.Sprint(i))
-		k.keep(k.key("t-0", entries), a)
+		k.keep(k.key("t-0", entries, asItIs), a)
 	}
 	left, err := filepath.Glob(filepath.Join(k.dir, "*"))
 	if err != nil || len(left) != 2*maxKept {

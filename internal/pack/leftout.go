@@ -5,11 +5,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/ignore"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // What is read of a package to tell what its build left out; of a larger one
@@ -126,7 +126,7 @@ func (l *leftOut) module(p, name string, installed, out bool) error {
 }
 
 // listed are the words of a file that lists files.
-var listed = regexp.MustCompile(`[^\s'",\[\](){}=]+`)
+var listed = pattern.New(`[^\s'",\[\](){}=]+`)
 
 // namedBy is the file that names a data file, in quotes, or by a pattern where
 // it lists files; empty where none does.

@@ -11,12 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Locked is a lock file whose versions the job gets.
@@ -122,7 +122,7 @@ func (r *Result) outdated(root, file string) {
 	}
 }
 
-var nameRuns = regexp.MustCompile(`[-_.]+`)
+var nameRuns = pattern.New(`[-_.]+`)
 
 // normalName is a project's name as indexes compare it.
 func normalName(s string) string { return strings.ToLower(nameRuns.ReplaceAllString(s, "-")) }

@@ -2,17 +2,18 @@ package pack
 
 import (
 	"path"
-	"regexp"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // large is from where on a file in an archive is worth a word.
 const large = 50 << 20
 
 // secrets are files that ought not to be in an archive, by their names.
-var secrets = regexp.MustCompile(`(?i)^(\.env(\..+)?|\.netrc|_netrc|\.pypirc|\.boto|\.pgpass|\.htpasswd|id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|key|p12|pfx|keystore|jks|ppk)|.*(service[-_]?account|credentials?)[^/]*\.json|application_default_credentials\.json|kubeconfig|\.dockercfg|secrets?\.(ya?ml|json|toml|ini))$`)
+var secrets = pattern.New(`(?i)^(\.env(\..+)?|\.netrc|_netrc|\.pypirc|\.boto|\.pgpass|\.htpasswd|id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|key|p12|pfx|keystore|jks|ppk)|.*(service[-_]?account|credentials?)[^/]*\.json|application_default_credentials\.json|kubeconfig|\.dockercfg|secrets?\.(ya?ml|json|toml|ini))$`)
 
 // public are files whose names only look like it: examples, certificates.
-var public = regexp.MustCompile(`(?i)(^\.env\.(example|sample|template)|\.pub|(^|[-_.])(ca|cacert|certs?|chain|fullchain|bundle|roots?)\.pem)$`)
+var public = pattern.New(`(?i)(^\.env\.(example|sample|template)|\.pub|(^|[-_.])(ca|cacert|certs?|chain|fullchain|bundle|roots?)\.pem)$`)
 
 // look warns of what people do not mean to ship.
 func (r *Result) look() {

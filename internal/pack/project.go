@@ -6,12 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // project is a pyproject.toml as far as it decides how a package is made.
@@ -124,7 +124,7 @@ func (b *building) project(ctx context.Context, r *Result) error {
 }
 
 // compiled are sources that take a compiler, which a job may have.
-var compiled = regexp.MustCompile(`(?i)\.(c|cc|cpp|cxx|cu|pyx|rs|f|f90|go)$`)
+var compiled = pattern.New(`(?i)\.(c|cc|cpp|cxx|cu|pyx|rs|f|f90|go)$`)
 
 func compiles(tree string) (found bool) {
 	_ = filepath.WalkDir(tree, func(p string, d fs.DirEntry, err error) error {

@@ -3,10 +3,10 @@ package pack
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // requirements are what a folder says that its programs require, in a
@@ -37,10 +37,10 @@ func (r *Result) requirements(dir string) ([]string, error) {
 }
 
 var (
-	comment         = regexp.MustCompile(`(^|\s)#.*$`)
-	hashes          = regexp.MustCompile(`\s+--hash[= ]\S+`)
-	requirementName = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
-	requirement     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([<>=!~;(@ ].*)?$`)
+	comment         = pattern.New(`(^|\s)#.*$`)
+	hashes          = pattern.New(`\s+--hash[= ]\S+`)
+	requirementName = pattern.New(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`)
+	requirement     = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([<>=!~;(@ ].*)?$`)
 )
 
 func (r *Result) readRequirements(path string, seen map[string]bool) (list []string, err error) {

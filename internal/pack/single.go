@@ -5,20 +5,21 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // single packs one script or notebook, for people who have nothing else. With
 // it go the modules and packages beside it that it imports, and what it says
 // that it requires: in a "# /// script" block, or in a requirements.txt.
 func single(path string, o Options) (Result, error) {
-	r := Result{Kind: Script}
+	began, r := time.Now(), Result{Kind: Script}
 	dir, base := filepath.Split(path)
 	module, ext := strings.TrimSuffix(base, filepath.Ext(base)), filepath.Ext(base)
 	code, err := os.ReadFile(path)
@@ -61,11 +62,11 @@ func single(path string, o Options) (Result, error) {
 		entries = append(entries, entry{name: name + "/" + m + ".py", data: src})
 	}
 	for _, f := range b.files {
-		entries = append(entries, entry{name: name + "/" + f.name, path: f.path, size: f.size, exec: f.exec})
+		entries = append(entries, f.entry(name))
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	entries = append([]entry{{name: name + "/PKG-INFO", data: []byte(pkgInfo(project, requires))}, {name: name + "/setup.py", data: []byte(b.setupPy(project, requires))}}, entries...)
-	if err := r.write(o, name, entries); err != nil {
+	if err := r.write(o, name, entries, began); err != nil {
 		return r, err
 	}
 	r.look()
@@ -73,9 +74,9 @@ func single(path string, o Options) (Result, error) {
 }
 
 var (
-	identifier = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
-	nonword    = regexp.MustCompile(`[^\pL\pN_]+`)
-	importLine = regexp.MustCompile(`(?m)^[ \t]*(?:from[ \t]+([\pL_][\pL\pN_]*)[.\pL\pN_]*[ \t]+import|import[ \t]+([^#\n]+))`)
+	identifier = pattern.New(`^[\pL_][\pL\pN_]*$`)
+	nonword    = pattern.New(`[^\pL\pN_]+`)
+	importLine = pattern.New(`(?m)^[ \t]*(?:from[ \t]+([\pL_][\pL\pN_]*)[.\pL\pN_]*[ \t]+import|import[ \t]+([^#\n]+))`)
 )
 
 // beside is what lies beside a script and is imported by it.
@@ -152,7 +153,7 @@ func (b *beside) setupPy(name string, requires []string) string {
 }
 
 // scriptBlock is where a script says what it requires (PEP 723).
-var scriptBlock = regexp.MustCompile(`(?m)^# /// script[ \t]*\r?\n((?:^#(?:| .*)\r?\n)+?)^# ///[ \t]*\r?$`)
+var scriptBlock = pattern.New(`(?m)^# /// script[ \t]*\r?\n((?:^#(?:| .*)\r?\n)+?)^# ///[ \t]*\r?$`)
 
 func scriptRequires(path string, code []byte) (requires []string, inline bool, err error) {
 	m := scriptBlock.FindSubmatch(append(bytes.Clone(code), '\n'))

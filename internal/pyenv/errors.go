@@ -3,10 +3,10 @@ package pyenv
 import (
 	"errors"
 	"os/exec"
-	"regexp"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // InstallError is why packages could not be installed. Its cause is a
@@ -38,7 +38,7 @@ func (e *InstallError) Unwrap() error { return e.Err }
 
 // reason is one way to fail: how the installers say it and how we do.
 type reason struct {
-	find *regexp.Regexp
+	find *pattern.Pattern
 	kind fault.Kind
 	say  string // this and hint may hold $1 of find
 	hint string
@@ -46,32 +46,32 @@ type reason struct {
 
 // unreadable is how uv says that a wheel, of which it reads the end first, ended
 // too early.
-var unreadable = regexp.MustCompile(`(?i)has an invalid package format|The structure of .{1,80} was invalid|failed to read from zip file`)
+var unreadable = pattern.New(`(?i)has an invalid package format|The structure of .{1,80} was invalid|failed to read from zip file`)
 
 // reasons are tried in order: a build that fails because the disk is full is a
 // full disk.
 var reasons = []reason{
-	{regexp.MustCompile(`No space left on device|os error 28\b`), fault.Full, "the disk is full", "make room where the environments are, then submit again"},
-	{regexp.MustCompile(`(?s)status code:? (?:401|403)|\b(?:401|403) (?:Client Error|Unauthorized|Forbidden)|HTTP status client error \((?:401|403)`), fault.Denied,
+	{pattern.New(`No space left on device|os error 28\b`), fault.Full, "the disk is full", "make room where the environments are, then submit again"},
+	{pattern.New(`(?s)status code:? (?:401|403)|\b(?:401|403) (?:Client Error|Unauthorized|Forbidden)|HTTP status client error \((?:401|403)`), fault.Denied,
 		"the package index refuses access", "check the user name and password in the index settings"},
-	{regexp.MustCompile(`(?i)error sending request|dns error|failed to lookup address|connection refused|connection reset|operation timed out|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|Max retries exceeded|temporary failure in name resolution|error decoding response body|response body error|closed before message|before message length|HTTP status server error|tls handshake|ProxyError`),
+	{pattern.New(`(?i)error sending request|dns error|failed to lookup address|connection refused|connection reset|operation timed out|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|Max retries exceeded|temporary failure in name resolution|error decoding response body|response body error|closed before message|before message length|HTTP status server error|tls handshake|ProxyError`),
 		fault.Unavailable, "the package index is not reachable", "check the network and the index settings, then submit again"},
-	{regexp.MustCompile(`(?i)hash mismatch|HashMismatch|DO NOT MATCH THE HASHES|hashes? .{0,40}do(?:es)? not match|No hash(?:es)? (?:was|were) found`), fault.Invalid, "a file in the package index has another digest than the locked one",
+	{pattern.New(`(?i)hash mismatch|HashMismatch|DO NOT MATCH THE HASHES|hashes? .{0,40}do(?:es)? not match|No hash(?:es)? (?:was|were) found`), fault.Invalid, "a file in the package index has another digest than the locked one",
 		"let the index serve the original file; or put a runtime version of your own, without digests, into runtimes.d"},
-	{regexp.MustCompile(`(?i)network (?:was|is) disabled|network connectivity is disabled|--offline`), fault.Precondition, "it is not in the cache, and installing is set to be offline", ""},
-	{regexp.MustCompile(`requires (?:a different Python|Python|python)[^\n]*?((?:>|<|=|!|~)[^\s,;:)]*(?:,\s*(?:>|<|=|!|~)[^\s,;:)]*)*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
-	{regexp.MustCompile(`Requires-Python ((?:>|<|=|!|~)[^\s;]*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
-	{regexp.MustCompile(`(?i)is not (?:compatible|a supported wheel)|no wheels with a matching|no (?:source distribution or )?(?:matching|compatible) (?:platform|Python)|not a supported wheel on this platform`), fault.Invalid,
+	{pattern.New(`(?i)network (?:was|is) disabled|network connectivity is disabled|--offline`), fault.Precondition, "it is not in the cache, and installing is set to be offline", ""},
+	{pattern.New(`requires (?:a different Python|Python|python)[^\n]*?((?:>|<|=|!|~)[^\s,;:)]*(?:,\s*(?:>|<|=|!|~)[^\s,;:)]*)*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
+	{pattern.New(`Requires-Python ((?:>|<|=|!|~)[^\s;]*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
+	{pattern.New(`(?i)is not (?:compatible|a supported wheel)|no wheels with a matching|no (?:source distribution or )?(?:matching|compatible) (?:platform|Python)|not a supported wheel on this platform`), fault.Invalid,
 		"there is none for this Python and platform", "require another version, or ask for another Python with pythonVersion"},
 	{unreadable, fault.Invalid, "it cannot be read whole from the package index: it is damaged there, or the connection was cut", "submit again; if it fails again, require another version"},
-	{regexp.MustCompile(`was not found in the package registry|was not found in the provided package locations|from versions: none`), fault.Invalid, "there is no such package in the index", "check its name; if it is your own, give its archive with --packages"},
-	{regexp.MustCompile(`there is no version of|only (?:the following versions|[\w.<>=\[\]-]+ (?:is|are)) available|No matching distribution found|only .{0,200}(?:is|are) available`), fault.Invalid, "there is no matching version in the index", "check the version that is required"},
-	{regexp.MustCompile(`(?i)ResolutionImpossible|conflicting dependencies|your requirements are unsatisfiable`), fault.Invalid, "the requirements contradict each other", "loosen one of the versions that are required"},
-	{regexp.MustCompile(`(?i)not a valid wheel|failed to extract archive|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file|invalid gzip header|invalid tar file|failed to read tar`), fault.Invalid, "the archive is damaged", "make it again"},
-	{regexp.MustCompile(`(?:ModuleNotFoundError|ImportError): No module named '?([A-Za-z_]\w*).*(?:Failed to build|Failed building wheel|Call to .* failed|metadata-generation-failed)`), fault.Invalid, "it does not build",
+	{pattern.New(`was not found in the package registry|was not found in the provided package locations|from versions: none`), fault.Invalid, "there is no such package in the index", "check its name; if it is your own, give its archive with --packages"},
+	{pattern.New(`there is no version of|only (?:the following versions|[\w.<>=\[\]-]+ (?:is|are)) available|No matching distribution found|only .{0,200}(?:is|are) available`), fault.Invalid, "there is no matching version in the index", "check the version that is required"},
+	{pattern.New(`(?i)ResolutionImpossible|conflicting dependencies|your requirements are unsatisfiable`), fault.Invalid, "the requirements contradict each other", "loosen one of the versions that are required"},
+	{pattern.New(`(?i)not a valid wheel|failed to extract archive|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file|invalid gzip header|invalid tar file|failed to read tar`), fault.Invalid, "the archive is damaged", "make it again"},
+	{pattern.New(`(?:ModuleNotFoundError|ImportError): No module named '?([A-Za-z_]\w*).*(?:Failed to build|Failed building wheel|Call to .* failed|metadata-generation-failed)`), fault.Invalid, "it does not build",
 		"packages are built apart from others: name what its setup.py imports in a pyproject.toml beside it: [build-system] requires = [\"setuptools<82\", \"$1\"]; a package of your own cannot be imported there"},
-	{regexp.MustCompile(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", "try it on your machine: pip wheel --no-deps ARCHIVE"},
-	{regexp.MustCompile(`(?i)failed to parse|invalid requirement|Couldn't parse requirement`), fault.Invalid, "a requirement cannot be read", "write it as in install_requires=['numpy>=1.20']"},
+	{pattern.New(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", "try it on your machine: pip wheel --no-deps ARCHIVE"},
+	{pattern.New(`(?i)failed to parse|invalid requirement|Couldn't parse requirement`), fault.Invalid, "a requirement cannot be read", "write it as in install_requires=['numpy>=1.20']"},
 }
 
 // explain turns an installer's failure into a sentence, with its last lines
@@ -106,9 +106,9 @@ func explain(step, text string, cause error) *InstallError {
 }
 
 var (
-	because  = regexp.MustCompile(`(?s)Because .*?(?:unsatisfiable\.|cannot be used\.|$)`)
-	pipError = regexp.MustCompile(`(?m)^ERROR: (.*)$`)
-	pyError  = regexp.MustCompile(`(?m)^\s*(?:E\s+)?((?:[A-Za-z_][\w.]*)?(?:Error|Exception|Exit|Warning): .*)$`)
+	because  = pattern.New(`(?s)Because .*?(?:unsatisfiable\.|cannot be used\.|$)`)
+	pipError = pattern.New(`(?m)^ERROR: (.*)$`)
+	pyError  = pattern.New(`(?m)^\s*(?:E\s+)?((?:[A-Za-z_][\w.]*)?(?:Error|Exception|Exit|Warning): .*)$`)
 )
 
 // telling is the part of the output that says why.
@@ -183,7 +183,7 @@ func asked(err error, p plan) error {
 	return err
 }
 
-var contradict = regexp.MustCompile(`(?i)ResolutionImpossible|conflicting dependencies|requirements are unsatisfiable`)
+var contradict = pattern.New(`(?i)ResolutionImpossible|conflicting dependencies|requirements are unsatisfiable`)
 
 // contradiction says which given packages want different versions of a package
 // that an installer complains of.

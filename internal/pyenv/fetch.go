@@ -16,7 +16,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // maxFile is more than any uv was.
@@ -88,7 +88,7 @@ func (c *Cache) findFile(ctx context.Context, client *http.Client, page, name st
 	return link, err
 }
 
-var href = regexp.MustCompile(`(?is)<a\s[^>]*?href\s*=\s*(?:"([^"]*)"|'([^']*)')`)
+var href = pattern.New(`(?is)<a\s[^>]*?href\s*=\s*(?:"([^"]*)"|'([^']*)')`)
 
 // pageLinks are the addresses in a project's page.
 func pageLinks(contentType string, b []byte) []string {

@@ -8,12 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Interpreter is a CPython on this machine.
@@ -181,8 +182,8 @@ func openMemory(file string) *memory {
 }
 
 var (
-	pyenvFolder = regexp.MustCompile(`^3\.\d+\.\d+$`)
-	uvFolder    = regexp.MustCompile(`^cpython-(3\.\d+\.\d+)-`)
+	pyenvFolder = pattern.New(`^3\.\d+\.\d+$`)
+	uvFolder    = pattern.New(`^cpython-(3\.\d+\.\d+)-`)
 )
 
 func (m *memory) version(ctx context.Context, real string) string {

@@ -6,9 +6,10 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Index says where packages come from, as pip's settings have it. Settings of
@@ -59,7 +60,7 @@ func IndexFrom(environ []string, home string) Index {
 }
 
 // ofIndex finds in a uv.toml that it says where packages come from.
-var ofIndex = regexp.MustCompile(`(?m)^\s*(index-url|extra-index-url|index|find-links|no-index|default-index|\[\[index\]\])\s*(=|$)`)
+var ofIndex = pattern.New(`(?m)^\s*(index-url|extra-index-url|index|find-links|no-index|default-index|\[\[index\]\])\s*(=|$)`)
 
 func (x *Index) uvSettings(environ []string, home string) {
 	sum := sha256.New()

@@ -1,10 +1,11 @@
 package pyenv
 
 import (
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // answer is what a marker says; perhaps where only the installer can tell.
@@ -23,7 +24,7 @@ func answerOf(b bool) answer {
 	return no
 }
 
-var markerToken = regexp.MustCompile(`\s*('[^']*'|"[^"]*"|\(|\)|[<>=!~]+|[A-Za-z_][A-Za-z0-9_.]*)`)
+var markerToken = pattern.New(`\s*('[^']*'|"[^"]*"|\(|\)|[<>=!~]+|[A-Za-z_][A-Za-z0-9_.]*)`)
 
 // evalMarker evaluates an environment marker of PEP 508 for a Python version
 // and the extras that were asked for. A marker that cannot be read is perhaps.

@@ -14,8 +14,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // generator is the line in PKG-INFO by which an archive says that it was made
@@ -50,7 +51,7 @@ func ours(file string) bool {
 	return false
 }
 
-var generatorLine = regexp.MustCompile(`(?m)^` + generator + `\b`)
+var generatorLine = pattern.New(`(?m)^` + generator + `\b`)
 
 // aside are the files beside the packages that a wheel does not hold.
 var aside = map[string]bool{"PKG-INFO": true, "setup.py": true, "setup.cfg": true, "pyproject.toml": true, "MANIFEST.in": true}

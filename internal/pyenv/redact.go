@@ -2,12 +2,13 @@ package pyenv
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
-var userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'<>]*@`)
+var userInfo = pattern.New(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'<>]*@`)
 
 // redactURLs takes user names and passwords out of every address in a text.
 func redactURLs(s string) string { return userInfo.ReplaceAllString(s, "${1}***@") }

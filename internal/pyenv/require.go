@@ -1,9 +1,10 @@
 package pyenv
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // requirement is one Requires-Dist of PEP 508.
@@ -17,8 +18,8 @@ type requirement struct {
 }
 
 var (
-	requirementForm = regexp.MustCompile(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*(.*)$`)
-	nameRuns        = regexp.MustCompile(`[-_.]+`)
+	requirementForm = pattern.New(`^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*(.*)$`)
+	nameRuns        = pattern.New(`[-_.]+`)
 )
 
 // normalName is a project's name as indexes compare it.

@@ -3,13 +3,13 @@ package runtimes
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // Date is a day or a month; the zero value is never.
@@ -48,10 +48,10 @@ type file struct {
 }
 
 var (
-	pinForm    = regexp.MustCompile(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9][A-Za-z0-9.!+_-]*)$`)
-	hashForm   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	nameRuns   = regexp.MustCompile(`[-_.]+`)
-	pythonLine = regexp.MustCompile(`^3\.\d{1,2}$`)
+	pinForm    = pattern.New(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9][A-Za-z0-9.!+_-]*)$`)
+	hashForm   = pattern.New(`^sha256:[0-9a-f]{64}$`)
+	nameRuns   = pattern.New(`[-_.]+`)
+	pythonLine = pattern.New(`^3\.\d{1,2}$`)
 )
 
 // Decode reads the file of a site's own version, for who writes one.

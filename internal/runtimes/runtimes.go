@@ -15,11 +15,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 const (
@@ -93,7 +93,7 @@ type Catalogue struct {
 //go:embed data/*.yaml
 var ours embed.FS
 
-var barePython = regexp.MustCompile(`^python(3\.\d{1,2})$`)
+var barePython = pattern.New(`^python(3\.\d{1,2})$`)
 
 // Get reads one version. An unknown one is fault.NotFound.
 func (c Catalogue) Get(version string) (*Runtime, error) {
@@ -150,6 +150,6 @@ func names(from fs.FS, dir string) []string {
 	return list
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+var nameForm = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 func validName(s string) bool { return nameForm.MatchString(s) && !strings.Contains(s, "..") }

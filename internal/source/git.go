@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 // schemes are how git reaches repositories. Others it would run commands for.
@@ -84,7 +84,7 @@ func fetchGit(ctx context.Context, o Options, text string) (Tree, error) {
 }
 
 // digits are a commit's, or the beginning of them.
-var digits = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+var digits = pattern.New(`^[0-9a-f]{7,64}$`)
 
 // fetch brings a commit into the repository and gives its full name. Servers
 // answer for names at once; for a part of a commit's digits all of it is needed.

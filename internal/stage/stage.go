@@ -52,7 +52,6 @@ type Archive struct {
 	Path    string
 	Name    string // last element of the object's name
 	Size    int64
-	MD5     []byte
 	Bucket  string
 	Object  string
 	Present bool // the same content is there already
@@ -66,53 +65,85 @@ func (a Archive) URI() string { return "gs://" + a.Bucket + "/" + a.Object }
 // another job still reads.
 type Group struct {
 	Archives []Archive
-	digest   string
+	Digest   string // in hex
 }
 
-// Read digests local archives.
-func Read(paths []string) (*Group, error) {
+// Read digests local archives. known are the SHA-256 digests of some of them:
+// one that goes alone is not read for it again.
+func Read(paths []string, known map[string]string) (*Group, error) {
 	g := &Group{}
 	var twice []string
 	seen := map[string]bool{}
 	all := sha256.New()
 	for _, path := range paths {
 		a := Archive{Path: path, Name: filepath.Base(path)}
-		f, err := os.Open(path)
-		if err != nil {
+		if len(paths) == 1 {
+			g.Digest = known[path]
+		}
+		var err error
+		if a.Size, err = digest(path, all, g.Digest != ""); err != nil {
 			return nil, unreadable(path, err)
 		}
-		sum := md5.New()
-		a.Size, err = io.Copy(io.MultiWriter(all, sum), f)
-		_ = f.Close()
-		if err != nil {
-			return nil, unreadable(path, err)
-		}
-		a.MD5 = sum.Sum(nil)
 		if seen[a.Name] && !slices.Contains(twice, a.Name) {
 			twice = append(twice, a.Name)
 		}
 		seen[a.Name] = true
 		g.Archives = append(g.Archives, a)
 	}
-	g.digest = hex.EncodeToString(all.Sum(nil))
+	if g.Digest == "" {
+		g.Digest = hex.EncodeToString(all.Sum(nil))
+	}
 	if len(twice) > 0 {
 		return nil, fault.Errorf(fault.Invalid, "Cannot upload multiple packages with the same filename: [%s]", strings.Join(twice, ", "))
 	}
 	return g, nil
 }
 
+// digest adds a file to a digest that is not known already, and tells its size.
+func digest(path string, sum io.Writer, known bool) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if !known {
+		return io.Copy(sum, f)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
 // Place says where the archives go and asks which are there already.
 func (g *Group) Place(ctx context.Context, s Store, p Place) error {
 	for i := range g.Archives {
 		a := &g.Archives[i]
-		a.Bucket, a.Object = p.Bucket, p.Prefix+g.digest+"/"+a.Name
+		a.Bucket, a.Object = p.Bucket, p.Prefix+g.Digest+"/"+a.Name
 		size, sum, err := s.Stat(ctx, a.Bucket, a.Object)
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		a.Present = err == nil && size == a.Size && bytes.Equal(sum, a.MD5)
+		if err != nil || size != a.Size {
+			continue
+		}
+		own, err := a.md5()
+		if err != nil {
+			return err
+		}
+		a.Present = bytes.Equal(sum, own)
 	}
 	return nil
+}
+
+// md5 is what object storage compares by.
+func (a Archive) md5() ([]byte, error) {
+	sum := md5.New()
+	if _, err := digest(a.Path, sum, false); err != nil {
+		return nil, unreadable(a.Path, err)
+	}
+	return sum.Sum(nil), nil
 }
 
 // Complete reports whether nothing is left to send.

@@ -89,7 +89,7 @@ func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 	stage := func() *Group {
 		t.Helper()
 		s.sent = nil
-		g, err := Read(paths)
+		g, err := Read(paths, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,14 +128,14 @@ func TestWhatIsThereIsNotSentAgain(t *testing.T) {
 
 func TestFailuresNameTheFileAndItsPlace(t *testing.T) {
 	dir := files(t, map[string]string{"x/a.whl": "1", "y/a.whl": "2"})
-	if _, err := Read([]string{filepath.Join(dir, "x/a.whl"), filepath.Join(dir, "y/a.whl")}); err == nil || err.Error() != "Cannot upload multiple packages with the same filename: [a.whl]" {
+	if _, err := Read([]string{filepath.Join(dir, "x/a.whl"), filepath.Join(dir, "y/a.whl")}, nil); err == nil || err.Error() != "Cannot upload multiple packages with the same filename: [a.whl]" {
 		t.Errorf("Read = %v", err)
 	}
 	missing := filepath.Join(dir, "none.whl")
-	if _, err := Read([]string{missing}); err == nil || err.Error() != "Unable to read file ["+missing+"]: no such file or directory" {
+	if _, err := Read([]string{missing}, nil); err == nil || err.Error() != "Unable to read file ["+missing+"]: no such file or directory" {
 		t.Errorf("Read = %v", err)
 	}
-	g, err := Read([]string{filepath.Join(dir, "x/a.whl")})
+	g, err := Read([]string{filepath.Join(dir, "x/a.whl")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,5 +151,28 @@ func TestFailuresNameTheFileAndItsPlace(t *testing.T) {
 	s.err = fault.Errorf(fault.NotFound, "gone")
 	if err := g.Send(t.Context(), s, quiet); !fault.Is(err, fault.NotFound) || fault.HintOf(err) != "make it with: trainyard storage buckets create gs://bucket" {
 		t.Errorf("Send = %v", err)
+	}
+}
+
+// A digest that is known is taken for one archive that goes alone; that of
+// several is of all.
+func TestAKnownDigestIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a.whl"), filepath.Join(dir, "b.whl")
+	for _, p := range []string{a, b} {
+		if err := os.WriteFile(p, []byte("content"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := map[string]string{a: fmt.Sprintf("%x", sha256.Sum256([]byte("content")))}
+	for _, paths := range [][]string{{a}, {b}, {a, b}} {
+		with, err := Read(paths, known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		without, err := Read(paths, nil)
+		if err != nil || !cmp.Equal(with, without) {
+			t.Errorf("%v: %+v with a known digest, %+v without, %v", paths, with, without, err)
+		}
 	}
 }
