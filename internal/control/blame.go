@@ -29,7 +29,7 @@ func blame(a *job.Attempt) *job.ReplicaRun {
 		if first == nil || r.Ended.Before(first.Ended) {
 			first = r
 		}
-		if !echo(r) && (cause == nil || r.Ended.Before(cause.Ended)) {
+		if !diagnose.Echo(*r) && (cause == nil || r.Ended.Before(cause.Ended)) {
 			cause = r
 		}
 	}
@@ -43,12 +43,6 @@ func hasFailed(a *job.Attempt, r *job.ReplicaRun) bool {
 	return r.State == job.ReplicaLost || r.State == job.ReplicaExited && r.Exit.Code != 0 && !(r.Exit.Requested && a.State == job.AttemptStopping)
 }
 
-// echo reports whether all that a replica says of its end is that another one
-// is gone.
-func echo(r *job.ReplicaRun) bool {
-	return r.Exit != nil && !r.Exit.OutOfMem && r.Exit.Step == "run" && diagnose.PeerLost(*r.Exit)
-}
-
 // classOf is what becomes of a job whose replica failed. One that only lost its
 // peer is no reason to give up while the peer's own end is not known yet, nor
 // where that end is one that is tried again: then the whole job is, as a
@@ -58,7 +52,7 @@ func classOf(now time.Time, a *job.Attempt, failed *job.ReplicaRun, later func(t
 	if len(a.Replicas) == 1 {
 		return c, true
 	}
-	if !echo(failed) {
+	if !diagnose.Echo(*failed) {
 		if c != replicaAgain {
 			return c, true
 		}
@@ -99,7 +93,7 @@ func restarted(a *job.Attempt, failed *job.ReplicaRun) *job.ReplicaRun {
 
 // reason says why an attempt is given up for another.
 func reason(a *job.Attempt, failed *job.ReplicaRun) string {
-	if r := restarted(a, failed); r != nil && echo(failed) {
+	if r := restarted(a, failed); r != nil && diagnose.Echo(*failed) {
 		return fmt.Sprintf("The replica %s %d lost %s %d, which was being restarted.", failed.Role, failed.Index, r.Role, r.Index)
 	}
 	return diagnose.Sentence(*failed)

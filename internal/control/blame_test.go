@@ -11,6 +11,7 @@ import (
 
 var (
 	reset   = &job.Exit{Code: 1, Step: "run", Traceback: "Traceback (most recent call last):\n  File \"t.py\", line 3, in <module>\n    dist.all_reduce(x)\nRuntimeError: [gloo/transport/tcp/pair.cc:575] Connection closed by peer [127.0.0.1]:20345"}
+	never   = &job.Exit{Code: 1, Step: "run", Traceback: "Traceback (most recent call last):\n  File \"t.py\", line 3, in <module>\n    dist.init_process_group()\ntorch.distributed.DistStoreError: Timed out after 31 seconds waiting for clients. 1/3 clients joined."}
 	crash   = &job.Exit{Code: 1, Step: "run", Traceback: "Traceback (most recent call last):\n  File \"t.py\", line 3, in <module>\n    1/0\nZeroDivisionError: division by zero"}
 	segv    = &job.Exit{Code: 139, Signal: "SIGSEGV", Step: "run"}
 	exit130 = &job.Exit{Code: 200, Step: "run"}
@@ -45,6 +46,7 @@ func TestTheReplicaThatFailedFirstIsNamed(t *testing.T) {
 	}{
 		{"one", []*job.Exit{nil, crash, nil}, "worker-replica-0"},
 		{"its peer's record came first", []*job.Exit{reset, nil, crash}, "worker-replica-1"},
+		{"others waited for it in vain", []*job.Exit{never, nil, crash}, "worker-replica-1"},
 		{"only peers", []*job.Exit{nil, reset, reset}, "worker-replica-0"},
 		{"one was stopped by us", []*job.Exit{stopped, crash}, "worker-replica-0"},
 		{"an early end with 0 is none", []*job.Exit{nil, {Code: 0, Step: "run"}, crash}, "worker-replica-1"},

@@ -237,20 +237,6 @@ func TestOthersAreNamedInASentence(t *testing.T) {
 	}
 }
 
-func TestTheReplicaThatWentAwayIsToBlame(t *testing.T) {
-	f := ended("Traceback (most recent call last):\nRuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:53524")
-	dead := job.ReplicaRun{Replica: job.Replica{Role: job.Worker}, State: job.ReplicaExited, Exit: &job.Exit{Code: 137, Signal: "SIGKILL", Step: "run", OutOfMem: true, PeakMemory: 1 << 30, MemLimit: 1 << 30}}
-	f.Others = []job.ReplicaRun{f.Replica, dead}
-	d := Of(f)
-	if d.Replica != dead.Replica || d.Cause != "out-of-memory" || !strings.Contains(d.Others, "master 0 failed, too (RuntimeError: ") {
-		t.Errorf("%+v", d)
-	}
-	f.Others = f.Others[:1]
-	if d := Of(f); d.Cause != "peer-lost" || d.Replica != f.Replica.Replica {
-		t.Errorf("nobody else: %+v", d)
-	}
-}
-
 func TestIdleIsSaidOnlyWhereItIsProved(t *testing.T) {
 	now := time.Now()
 	run := func(cpu float64, lasted time.Duration) job.ReplicaRun {

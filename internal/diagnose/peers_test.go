@@ -1,0 +1,42 @@
+package diagnose
+
+import (
+	"testing"
+
+	"github.com/trainyard/trainyard/internal/job"
+)
+
+func TestAnEchoSaysOnlyThatAnotherIsGone(t *testing.T) {
+	lines := func(list ...string) job.Exit { return job.Exit{Code: 1, Step: "run", Tail: list} }
+	raised := func(text string) job.Exit {
+		return job.Exit{Code: 1, Step: "run", Uncaught: true, Traceback: "Traceback (most recent call last):\n  File \"/a/trainer/task.py\", line 3, in <module>\n    f()  # connection reset by peer\n" + text}
+	}
+	killed := lines("RuntimeError: Connection closed by peer [127.0.0.1]:53524")
+	killed.OutOfMem = true
+	install := raised("ConnectionResetError: [Errno 104] Connection reset by peer")
+	install.Step = "environment"
+	handled := raised("ConnectionResetError: [Errno 104] Connection reset by peer")
+	handled.Uncaught, handled.AfterTraceback, handled.Tail = false, 2, []string{"going on alone", "the model is bad"}
+	for _, tt := range []struct {
+		name string
+		exit job.Exit
+		want bool
+	}{
+		{"gloo", raised("RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:53524"), true},
+		{"workers that never came", raised("torch.distributed.DistStoreError: Timed out after 31 seconds waiting for clients. 1/2 clients joined."), true},
+		{"gRPC", raised("tensorflow.python.framework.errors_impl.UnavailableError: Socket closed\nAdditional GRPC error information:"), true},
+		{"compiled code's last words", lines("terminate called after throwing an instance of 'gloo::IoException'", "  what():  [pair.cc:575] Connection closed by peer [127.0.0.1]:20345"), true},
+		{"its own", raised("ValueError: bad shard"), false},
+		{"long ago", lines("lost one: connection reset by peer", "1", "2", "3", "4", "5"), false},
+		{"handled", handled, false},
+		{"out of memory", killed, false},
+		{"of an index", install, false},
+	} {
+		if got := Echo(job.ReplicaRun{State: job.ReplicaExited, Exit: &tt.exit}); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+	if Echo(job.ReplicaRun{State: job.ReplicaLost}) {
+		t.Error("one that was lost said nothing")
+	}
+}
