@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/diagnose"
@@ -16,9 +17,8 @@ import (
 // still have ended because of it.
 const echoes = 30 * time.Second
 
-// blame is the replica whose failure the others followed from, or nil. One that
-// we asked to end has not failed; one that somebody else asked has. Of those
-// that failed it is the first that does not merely say that its peer is gone.
+// blame is the replica whose failure the others followed from, or nil: of those
+// that failed the first that does not merely say that its peer is gone.
 func blame(a *job.Attempt) *job.ReplicaRun {
 	var first, cause *job.ReplicaRun
 	for i := range a.Replicas {
@@ -39,8 +39,22 @@ func blame(a *job.Attempt) *job.ReplicaRun {
 	return first
 }
 
+// hasFailed reports whether a replica ended badly of its own. One that we asked
+// to end has not; one that somebody else asked has. Once all is over, who asked
+// is told by whether one had failed before.
 func hasFailed(a *job.Attempt, r *job.ReplicaRun) bool {
-	return r.State == job.ReplicaLost || r.State == job.ReplicaExited && r.Exit.Code != 0 && !(r.Exit.Requested && a.State == job.AttemptStopping)
+	switch {
+	case r.State == job.ReplicaLost:
+		return true
+	case r.State != job.ReplicaExited || r.Exit.Code == 0:
+		return false
+	case !r.Exit.Requested:
+		return true
+	case a.State == job.AttemptDone:
+		return !slices.ContainsFunc(a.Replicas, func(o job.ReplicaRun) bool { return (o.Exit == nil || !o.Exit.Requested) && hasFailed(a, &o) })
+	default:
+		return a.State != job.AttemptStopping
+	}
 }
 
 // classOf is what becomes of a job whose replica failed. One that only lost its

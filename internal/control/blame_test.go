@@ -49,12 +49,24 @@ func TestTheReplicaThatFailedFirstIsNamed(t *testing.T) {
 		{"others waited for it in vain", []*job.Exit{never, nil, crash}, "worker-replica-1"},
 		{"only peers", []*job.Exit{nil, reset, reset}, "worker-replica-0"},
 		{"one was stopped by us", []*job.Exit{stopped, crash}, "worker-replica-0"},
+		{"all others were stopped for one that waited in vain", []*job.Exit{stopped, reset, stopped}, "worker-replica-0"},
 		{"an early end with 0 is none", []*job.Exit{nil, {Code: 0, Step: "run"}, crash}, "worker-replica-1"},
 	} {
 		it := band(tt.ends...)
-		it.Current.State = job.AttemptStopping
-		if r := blame(it.Current); r == nil || task(r.Replica) != tt.want {
-			t.Errorf("%s: %+v, want %s", tt.name, r, tt.want)
+		// What is said while the others end is said afterwards, too.
+		for _, state := range []job.AttemptState{job.AttemptStopping, job.AttemptDone} {
+			it.Current.State = state
+			if r := blame(it.Current); r == nil || task(r.Replica) != tt.want {
+				t.Errorf("%s, %s: %+v, want %s", tt.name, state, r, tt.want)
+			}
+		}
+	}
+	// All were asked to end, and not by us.
+	machine := band(stopped, stopped)
+	for _, state := range []job.AttemptState{job.AttemptLive, job.AttemptDone} {
+		machine.Current.State = state
+		if r := blame(machine.Current); r == nil || task(r.Replica) != "master-replica-0" {
+			t.Errorf("the machine is shut down, %s: %+v, want the first", state, r)
 		}
 	}
 	if r := blame(band(nil, &job.Exit{Code: 0}).Current); r != nil {
