@@ -67,7 +67,11 @@ func Explain(f Failure) string {
 		b.WriteString(" Termination reason: Error.")
 	}
 	if f.Attempt > 1 || f.Replica.Run > 0 {
-		fmt.Fprintf(&b, " It was tried again before: attempt %d, restart %d.", f.Attempt, f.Replica.Run)
+		fmt.Fprintf(&b, " It was tried again before: attempt %d", f.Attempt)
+		if f.Replica.Run > 0 {
+			fmt.Fprintf(&b, ", restart %d", f.Replica.Run)
+		}
+		b.WriteString(".")
 	}
 	if d.Others != "" {
 		b.WriteString(" " + d.Others)

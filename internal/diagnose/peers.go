@@ -12,7 +12,7 @@ import (
 var peerGone = regexp.MustCompile(`(?i)connection reset by peer|connection closed by (?:remote )?peer|connection aborted|broken ?pipe|socket closed|recv(?:msg)?:?.{0,40}connection (?:reset|refused)|` +
 	`ConnectionResetError|ConnectionRefusedError|BrokenPipeError|UnavailableError|failed to connect to all addresses|remote (?:host|process|worker) .{0,40}(?:closed|exited|died|gone)|` +
 	`gloo.{0,80}(?:closed|reset|refused|timed out|read error)|ncclRemoteError|ncclSystemError|NCCL error.{0,80}remote|collective ops? is aborted|heartbeat timeout|Coordination service.{0,80}(?:unavailable|unreachable|error)|rabit.{0,60}(?:closed|reset)|` +
-	`waiting for clients|socket has timed out|stop waiting response|store timed out|store->get\(|barrier timed out`)
+	`waiting for clients|socket has timed out|stop waiting response|store timed out|store->get\(|barrier timed out|collective operation timeout|monitoredBarrier`)
 
 // Echo reports whether all that a replica says of its end, by its exception or
 // its last lines where it has none, is that another one is not there. Then the
