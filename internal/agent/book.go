@@ -2,7 +2,6 @@ package agent
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +36,7 @@ type book struct {
 	trace   string         // guarded by mu; the one that came last
 	after   int            // guarded by mu; lines since then
 	died    int            // guarded by mu; the process that its exception ended; 0 for none
+	ends    ends           // guarded by mu
 }
 
 func openBook(t *Task) (*book, error) {
@@ -114,17 +114,15 @@ func (b *book) record(raw []byte) {
 	if !b.follow(&b.logged, msg) {
 		return
 	}
-	if b.died = uncaught(raw); child != 0 && child != b.died && after <= between && childFailed.MatchString(b.trace) {
-		b.trace = before + "\n\nThe above exception was the direct cause of the following exception:\n\n" + b.trace
+	if b.died = uncaught(raw); b.died == 0 {
+		return
 	}
+	if child == 0 || child == b.died || after > between {
+		before = ""
+	}
+	b.trace = b.ends.caused(b.trace, before)
+	b.ends.add(b.died, b.trace)
 }
-
-// childFailed is the exception of a process that ran another Python which
-// failed: what that one died of is the traceback before.
-var childFailed = regexp.MustCompile(`(?m)^(?:subprocess\.CalledProcessError: Command .*python.* returned non-zero exit status|torch\.distributed\.elastic\.multiprocessing\.errors\.ChildFailedError:)`)
-
-// between is how many lines other processes may write until that is noticed.
-const between = 100
 
 // follow is called with mu held. It reports whether a traceback ended here.
 func (b *book) follow(t *logs.Traceback, msg string) bool {

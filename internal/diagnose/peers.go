@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/job"
@@ -22,10 +23,8 @@ func Echo(r job.ReplicaRun) bool {
 		return false
 	}
 	e := evidenceOf(r)
-	said := strings.Join(last(e.last, 5), "\n")
-	if len(e.chains) > 0 {
-		chain := e.chains[0]
-		said = chain[len(chain)-1].text
+	if len(e.chains) == 0 {
+		return peerGone.MatchString(strings.Join(last(e.last, 5), "\n"))
 	}
-	return peerGone.MatchString(said)
+	return slices.ContainsFunc(culprits(e.chains[0]), func(r raised) bool { return peerGone.MatchString(r.text) })
 }

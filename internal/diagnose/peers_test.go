@@ -26,6 +26,8 @@ func TestAnEchoSaysOnlyThatAnotherIsGone(t *testing.T) {
 		{"workers that never came", raised("torch.distributed.DistStoreError: Timed out after 31 seconds waiting for clients. 1/2 clients joined."), true},
 		{"gRPC", raised("tensorflow.python.framework.errors_impl.UnavailableError: Socket closed\nAdditional GRPC error information:"), true},
 		{"compiled code's last words", lines("terminate called after throwing an instance of 'gloo::IoException'", "  what():  [pair.cc:575] Connection closed by peer [127.0.0.1]:20345"), true},
+		{"a process of its own did", raised("RuntimeError: [gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:56493\n\nThe above exception was the direct cause of the following exception:\n\n" +
+			"Traceback (most recent call last):\n  File \"/a/torch/run.py\", line 386, in launch_agent\n    raise ChildFailedError(\ntorch.distributed.elastic.multiprocessing.errors.ChildFailedError: "), true},
 		{"its own", raised("ValueError: bad shard"), false},
 		{"long ago", lines("lost one: connection reset by peer", "1", "2", "3", "4", "5"), false},
 		{"handled", handled, false},
