@@ -271,3 +271,17 @@ func FuzzOf(f *testing.F) {
 		}
 	})
 }
+
+// How a package was made is told where that is the cause, and is no last word
+// of the program.
+func TestTheLastLinesAreTheProgramsOwn(t *testing.T) {
+	f := Failure{Replica: job.ReplicaRun{Replica: job.Replica{Role: job.Master}, State: job.ReplicaExited,
+		Exit: &job.Exit{Code: 7, Step: "run", Message: "trainer-0.0.0.tar.gz was made by gcloud's generated setup.py.", Tail: []string{"I am master 0"}}}}
+	if got := Explain(f); !strings.Contains(got, "Termination reason: Error.\nIts last lines:\nI am master 0\n") || strings.Contains(got, "generated setup.py") {
+		t.Errorf("%s", got)
+	}
+	f.Replica.Exit.Tail, f.Replica.Exit.Message = nil, "start python: no such file"
+	if got := Explain(f); !strings.Contains(got, "start python: no such file") {
+		t.Errorf("one that could not be started: %s", got)
+	}
+}
