@@ -39,9 +39,9 @@ type Diagnosis struct {
 func Of(f Failure) Diagnosis {
 	e := evidenceOf(f.Replica)
 	d := Diagnosis{Sentence: Sentence(f.Replica), Replica: f.Replica.Replica, Evidence: e.shown(), Others: others(f)}
-	if n := len(e.chains); n > 0 {
-		chain := e.chains[0]
-		d.Exception, d.Where = exceptionOf(chain[len(chain)-1]), placeOf(f.Spec, chain)
+	if len(e.chains) > 0 {
+		place, from := placeOf(f.Spec, e.chains[0])
+		d.Where, d.Exception = place, exceptionOf(from)
 	} else if e.exit.Signal != "" {
 		d.Where = faultPlace(f.Spec, e.exit.Tail)
 	}

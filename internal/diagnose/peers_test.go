@@ -42,3 +42,14 @@ func TestAnEchoSaysOnlyThatAnotherIsGone(t *testing.T) {
 		t.Error("one that was lost said nothing")
 	}
 }
+
+// What a launcher in a replica says of the process that failed is not what
+// happened.
+func TestTheExceptionIsThatOfTheUsersOwnCode(t *testing.T) {
+	d := Of(ended("Traceback (most recent call last):\n  File \"/a/trainer/train.py\", line 12, in <module>\n    raise ValueError('bad shard')\nValueError: bad shard\n\n" +
+		"The above exception was the direct cause of the following exception:\n\n" +
+		"Traceback (most recent call last):\n  File \"/e/lib/python3.12/site-packages/torch/distributed/run.py\", line 386, in launch_agent\n    raise ChildFailedError(\ntorch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n====="))
+	if d.Exception != "ValueError: bad shard" || d.Where.String() != "trainer/train.py:12" {
+		t.Errorf("%q at %s", d.Exception, d.Where)
+	}
+}
