@@ -114,6 +114,10 @@ func TestUnmodifiedGcloudRunsTheWholeLifeOfAJob(t *testing.T) {
 	write(t, filepath.Join(pkg, "task.py"), patientProgram)
 	y.mustGcloud("ai-platform", "jobs", "submit", "training", "g2", "--package-path", pkg, "--module-name", "trainer.task", "--staging-bucket", "gs://my-bucket", "--region", "us-central1")
 	y.running("demo", "g2")
+	// One that runs waits for nothing, and nobody says that it does.
+	if _, stderr, err := y.run("jobs", "describe", "g2", "--timeline", "--project", "demo"); err != nil || stderr != "" {
+		t.Errorf("describe --timeline of a job that runs: %v, and it says %q", err, stderr)
+	}
 	y.mustGcloud("ai-platform", "jobs", "cancel", "g2")
 	if j := y.ended("demo", "g2"); j.State != "CANCELLED" || j.ErrorMessage == "" {
 		t.Errorf("after the cancel: %s %q", j.State, j.ErrorMessage)

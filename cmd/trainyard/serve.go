@@ -167,15 +167,20 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 	handler := server.New(server.Options{
 		ML: mlapi.New(mlapi.Options{Jobs: accept, Packages: packages{reach}, Rules: rules, Seal: sealed(box), Polled: polls.UpTo, Log: log,
 			Position: func(k job.Key) (int64, bool) {
-				_, before, ok := controller.Waiting(ctx, k)
-				return int64(before) + 1, ok
+				s, waits := controller.Standing(ctx, k)
+				return int64(s.Before) + 1, waits
 			}}),
 		Logging: logapi.New(queries{polls}, log),
 		Storage: storageapi.New(storageapi.Options{Store: reach, Room: objects.Room, URLs: &signurl.Verifier{Public: account.Public(), Known: account.Known}, Project: s.Project, Taken: server.Taken, Log: log}),
 		Own: yardapi.New(yardapi.Options{
 			Info: yardapi.Info{Version: version, Build: build, PID: os.Getpid(), Endpoint: endpoint, DataDir: dir, DefaultBucket: s.DefaultBucket, Buckets: placesOf(s.Buckets), Regions: s.Regions, Started: time.Now().UTC(), Embedded: s.Embedded},
 			Jobs: yardJobs{jobs}, Lines: lines{reader}, Render: mlv1.RenderJSON, Log: log,
-			Waiting:      func(k job.Key) string { why, _, _ := controller.Waiting(ctx, k); return why },
+			Waiting: func(k job.Key) string {
+				if s, waits := controller.Standing(ctx, k); waits {
+					return s.Reason()
+				}
+				return ""
+			},
 			Replicas:     func(ctx context.Context, j job.Job) (any, error) { return controller.Replicas(ctx, j, jobs) },
 			Load:         func(ctx context.Context) (any, error) { return load(ctx, controller) },
 			Why:          func(ctx context.Context, j job.Job) (any, error) { return controller.Why(ctx, j, jobs) },

@@ -160,7 +160,7 @@ func (a *agent) work(ctx context.Context) (job.Exit, error) {
 		return job.Exit{}, err
 	}
 	exit, err := a.runProgram(ctx, env)
-	if err == nil && exit.Code != 0 && exit.Message == "" {
+	if err == nil && exit.Traceback != "" && exit.Message == "" {
 		exit.Message = packedByGcloud(files)
 	}
 	return exit, err

@@ -9,8 +9,6 @@ import (
 
 	"github.com/trainyard/trainyard/internal/executor"
 	"github.com/trainyard/trainyard/internal/logs"
-
-	"github.com/trainyard/trainyard/internal/pattern"
 )
 
 const (
@@ -39,6 +37,7 @@ type book struct {
 	after   int            // guarded by mu; lines since then
 	died    int            // guarded by mu; the process that its exception ended; 0 for none
 	program int            // guarded by mu; the job's own process
+	ends    ends           // guarded by mu
 }
 
 func openBook(t *Task) (*book, error) {
@@ -117,17 +116,15 @@ func (b *book) record(raw []byte) {
 	if !strings.Contains(msg, "Traceback (most recent call last)") || !b.follow(&b.logged, msg, died) {
 		return
 	}
-	if child != 0 && child != died && after <= between && childFailed.MatchString(b.trace) {
-		b.trace = before + "\n\nThe above exception was the direct cause of the following exception:\n\n" + b.trace
+	if died == 0 {
+		return
 	}
+	if child == 0 || child == b.died || after > between {
+		before = ""
+	}
+	b.trace = b.ends.caused(b.trace, before)
+	b.ends.add(b.died, b.trace)
 }
-
-// childFailed is the exception of a process that ran another Python which
-// failed: what that one died of is the traceback before.
-var childFailed = pattern.New(`(?m)^(?:subprocess\.CalledProcessError: Command .*python.* returned non-zero exit status|torch\.distributed\.elastic\.multiprocessing\.errors\.ChildFailedError:)`)
-
-// between is how many lines other processes may write until that is noticed.
-const between = 100
 
 // follow is called with mu held. It takes a line, or several, of a traceback
 // whose exception ended a process, or 0, and reports whether the last one known

@@ -29,7 +29,7 @@ func (r *reporter) write(change func(*status)) {
 // next write: a file more is what a start in a crowd is slowed by.
 const brief = 50 * time.Millisecond
 
-// done adds a step. A brief one may be told with the next.
+// done adds a step. A brief one is told with the next, if that is as brief.
 func (r *reporter) done(name string, start time.Time, note string) {
 	s := executor.Step{Name: name, Start: start.UTC(), Took: time.Since(start), Note: note}
 	r.mu.Lock()
@@ -37,7 +37,9 @@ func (r *reporter) done(name string, start time.Time, note string) {
 	r.st.Steps = append(r.st.Steps, s)
 	if r.behind = s.Took < brief; !r.behind {
 		_ = writeJSON(r.path, r.st, false)
+		return
 	}
+	time.AfterFunc(brief, r.tell)
 }
 
 // tell writes what has not been told.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/diagnose"
@@ -16,9 +17,8 @@ import (
 // still have ended because of it.
 const echoes = 30 * time.Second
 
-// blame is the replica whose failure the others followed from, or nil. One that
-// we asked to end has not failed; one that somebody else asked has. Of those
-// that failed it is the first that does not merely say that its peer is gone.
+// blame is the replica whose failure the others followed from, or nil: of those
+// that failed the first that does not merely say that its peer is gone.
 func blame(a *job.Attempt) *job.ReplicaRun {
 	var first, cause *job.ReplicaRun
 	for i := range a.Replicas {
@@ -29,7 +29,7 @@ func blame(a *job.Attempt) *job.ReplicaRun {
 		if first == nil || r.Ended.Before(first.Ended) {
 			first = r
 		}
-		if !echo(r) && (cause == nil || r.Ended.Before(cause.Ended)) {
+		if !diagnose.Echo(*r) && (cause == nil || r.Ended.Before(cause.Ended)) {
 			cause = r
 		}
 	}
@@ -39,14 +39,22 @@ func blame(a *job.Attempt) *job.ReplicaRun {
 	return first
 }
 
+// hasFailed reports whether a replica ended badly of its own. One that we asked
+// to end has not; one that somebody else asked has. Once all is over, who asked
+// is told by whether one had failed before.
 func hasFailed(a *job.Attempt, r *job.ReplicaRun) bool {
-	return r.State == job.ReplicaLost || r.State == job.ReplicaExited && r.Exit.Code != 0 && !(r.Exit.Requested && a.State == job.AttemptStopping)
-}
-
-// echo reports whether all that a replica says of its end is that another one
-// is gone.
-func echo(r *job.ReplicaRun) bool {
-	return r.Exit != nil && !r.Exit.OutOfMem && r.Exit.Step == "run" && diagnose.PeerLost(*r.Exit)
+	switch {
+	case r.State == job.ReplicaLost:
+		return true
+	case r.State != job.ReplicaExited || r.Exit.Code == 0:
+		return false
+	case !r.Exit.Requested:
+		return true
+	case a.State == job.AttemptDone:
+		return !slices.ContainsFunc(a.Replicas, func(o job.ReplicaRun) bool { return (o.Exit == nil || !o.Exit.Requested) && hasFailed(a, &o) })
+	default:
+		return a.State != job.AttemptStopping
+	}
 }
 
 // classOf is what becomes of a job whose replica failed. One that only lost its
@@ -58,7 +66,7 @@ func classOf(now time.Time, a *job.Attempt, failed *job.ReplicaRun, later func(t
 	if len(a.Replicas) == 1 {
 		return c, true
 	}
-	if !echo(failed) {
+	if !diagnose.Echo(*failed) {
 		if c != replicaAgain {
 			return c, true
 		}
@@ -99,7 +107,7 @@ func restarted(a *job.Attempt, failed *job.ReplicaRun) *job.ReplicaRun {
 
 // reason says why an attempt is given up for another.
 func reason(a *job.Attempt, failed *job.ReplicaRun) string {
-	if r := restarted(a, failed); r != nil && echo(failed) {
+	if r := restarted(a, failed); r != nil && diagnose.Echo(*failed) {
 		return fmt.Sprintf("The replica %s %d lost %s %d, which was being restarted.", failed.Role, failed.Index, r.Role, r.Index)
 	}
 	return diagnose.Sentence(*failed)

@@ -11,6 +11,7 @@ import (
 
 var (
 	reset   = &job.Exit{Code: 1, Step: "run", Traceback: "Traceback (most recent call last):\n  File \"t.py\", line 3, in <module>\n    dist.all_reduce(x)\nRuntimeError: [gloo/transport/tcp/pair.cc:575] Connection closed by peer [127.0.0.1]:20345"}
+	never   = &job.Exit{Code: 1, Step: "run", Traceback: "Traceback (most recent call last):\n  File \"t.py\", line 3, in <module>\n    dist.init_process_group()\ntorch.distributed.DistStoreError: Timed out after 31 seconds waiting for clients. 1/3 clients joined."}
 	crash   = &job.Exit{Code: 1, Step: "run", Traceback: "Traceback (most recent call last):\n  File \"t.py\", line 3, in <module>\n    1/0\nZeroDivisionError: division by zero"}
 	segv    = &job.Exit{Code: 139, Signal: "SIGSEGV", Step: "run"}
 	exit130 = &job.Exit{Code: 200, Step: "run"}
@@ -45,14 +46,27 @@ func TestTheReplicaThatFailedFirstIsNamed(t *testing.T) {
 	}{
 		{"one", []*job.Exit{nil, crash, nil}, "worker-replica-0"},
 		{"its peer's record came first", []*job.Exit{reset, nil, crash}, "worker-replica-1"},
+		{"others waited for it in vain", []*job.Exit{never, nil, crash}, "worker-replica-1"},
 		{"only peers", []*job.Exit{nil, reset, reset}, "worker-replica-0"},
 		{"one was stopped by us", []*job.Exit{stopped, crash}, "worker-replica-0"},
+		{"all others were stopped for one that waited in vain", []*job.Exit{stopped, reset, stopped}, "worker-replica-0"},
 		{"an early end with 0 is none", []*job.Exit{nil, {Code: 0, Step: "run"}, crash}, "worker-replica-1"},
 	} {
 		it := band(tt.ends...)
-		it.Current.State = job.AttemptStopping
-		if r := blame(it.Current); r == nil || task(r.Replica) != tt.want {
-			t.Errorf("%s: %+v, want %s", tt.name, r, tt.want)
+		// What is said while the others end is said afterwards, too.
+		for _, state := range []job.AttemptState{job.AttemptStopping, job.AttemptDone} {
+			it.Current.State = state
+			if r := blame(it.Current); r == nil || task(r.Replica) != tt.want {
+				t.Errorf("%s, %s: %+v, want %s", tt.name, state, r, tt.want)
+			}
+		}
+	}
+	// All were asked to end, and not by us.
+	machine := band(stopped, stopped)
+	for _, state := range []job.AttemptState{job.AttemptLive, job.AttemptDone} {
+		machine.Current.State = state
+		if r := blame(machine.Current); r == nil || task(r.Replica) != "master-replica-0" {
+			t.Errorf("the machine is shut down, %s: %+v, want the first", state, r)
 		}
 	}
 	if r := blame(band(nil, &job.Exit{Code: 0}).Current); r != nil {

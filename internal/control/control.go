@@ -198,13 +198,6 @@ func (c *Controller) snapshot(capacity executor.Capacity) View {
 	return View{Capacity: capacity, Settings: c.o.Settings, Items: c.order}
 }
 
-// Waiting says why a job waits and how many are before it; ok is false for one
-// that does not wait.
-func (c *Controller) Waiting(ctx context.Context, key job.Key) (reason string, before int, ok bool) {
-	s, ok := c.Standing(ctx, key)
-	return s.Reason(), s.Before, ok
-}
-
 // Standing says where a job stands that waits. It asks the loop, and answers
 // "does not wait" when there is none.
 func (c *Controller) Standing(ctx context.Context, key job.Key) (Standing, bool) {

@@ -311,6 +311,13 @@ func succeeded(a *job.Attempt, failed *job.ReplicaRun) bool {
 	return failed == nil || !p.Exit.Requested || a.State != job.AttemptStopping
 }
 
+// restartStep is the step of the entry that tells of a restart, and restarting
+// what follows the reason in it.
+const (
+	restartStep = "restart"
+	restarting  = " Restarting it"
+)
+
 // restart gives a replica its next run. The row is written first; the run is
 // started when it is due.
 func (it *Item) restart(now time.Time, failed *job.ReplicaRun) Action {
@@ -324,8 +331,8 @@ func (it *Item) restart(now time.Time, failed *job.ReplicaRun) Action {
 		}
 	}
 	task := executor.Task(failed.Replica)
-	e := service(fmt.Sprintf("a%d/%s.%d/restart", a.Number, task, failed.Run+1), fmt.Sprintf("%s Restarting it (%d of %d).", diagnose.Sentence(*failed), failed.Run+1, maxRestarts))
-	e.Step, e.Severity, e.Attempt, e.Task = "restart", "WARNING", a.Number, task
+	e := service(fmt.Sprintf("a%d/%s.%d/restart", a.Number, task, failed.Run+1), fmt.Sprintf("%s%s (%d of %d).", diagnose.Sentence(*failed), restarting, failed.Run+1, maxRestarts))
+	e.Step, e.Severity, e.Attempt, e.Task = restartStep, "WARNING", a.Number, task
 	return Action{Key: it.Key, Kind: Write, Change: job.Change{Key: it.Key, Attempt: a, Events: []job.Event{e}, Usage: usage(it.Usage, &job.Attempt{Replicas: []job.ReplicaRun{*failed}})}}
 }
 

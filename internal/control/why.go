@@ -76,6 +76,7 @@ type Facts struct {
 	Doubt    job.Key       // whose length nobody knows, where there is no estimate
 	Trouble  string        // what its next step met that was not done
 	Step     string        // the latest step that a replica of it is in: "environment"
+	Again    []job.Event   // the restarts of replicas in the current attempt, in order
 }
 
 // Explain makes the answer. It is pure.
@@ -98,7 +99,7 @@ func Explain(now time.Time, f Facts) Why {
 		w.ended(j, a)
 	case j.Cancel != nil:
 		w.Since = j.Cancel.Time
-		w.Sentence = fmt.Sprintf("It is being cancelled since %s ago: its replicas were asked to end, and are killed when their grace is over.", about(now.Sub(j.Cancel.Time)))
+		w.Sentence = fmt.Sprintf("It is being cancelled: its replicas were asked to end %s ago, and are killed when their grace is over.", about(now.Sub(j.Cancel.Time)))
 	case f.Standing != nil:
 		w.waits(now, f, a)
 	case a == nil:
@@ -256,6 +257,9 @@ func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
 	if a.Number > 1 && len(f.Attempts) > 1 {
 		again += "; the last one ended because: " + strings.TrimSuffix(f.Attempts[len(f.Attempts)-2].Cause, ".")
 	}
+	if n := len(f.Again); n > 0 {
+		again += ", the last because: " + whyAgain(f.Again[n-1])
+	}
 	if again != "" {
 		again += "."
 	}
@@ -263,7 +267,14 @@ func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
 		if r.State == job.ReplicaPending && r.Run > 0 {
 			due := r.Ended.Add(backoff(r.Run))
 			w.NextTry = due
-			w.Sentence = fmt.Sprintf("Its %s is restarted in %s (restart %d of %d).", task(r.Replica), about(max(0, due.Sub(now))), r.Run, maxRestarts)
+			w.Sentence = fmt.Sprintf("Its %s is restarted in %s (restart %d of %d)", task(r.Replica), about(max(0, due.Sub(now))), r.Run, maxRestarts)
+			for _, e := range slices.Backward(f.Again) {
+				if e.Task == task(r.Replica) {
+					w.Sentence += ": " + whyAgain(e)
+					break
+				}
+			}
+			w.Sentence += "."
 			return
 		}
 	}
@@ -291,7 +302,10 @@ func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
 			}
 		}
 		w.Sentence += fmt.Sprintf(" with %d replicas", n)
-		if done > 0 {
+		switch {
+		case done == 1:
+			w.Sentence += ", one of which has ended"
+		case done > 1:
 			w.Sentence += fmt.Sprintf(", %d of which have ended", done)
 		}
 	}
@@ -299,6 +313,12 @@ func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
 		w.Sentence += fmt.Sprintf(", and may for %s", about(m))
 	}
 	w.Sentence += "." + again
+}
+
+// whyAgain is why a replica was restarted, without the stop.
+func whyAgain(e job.Event) string {
+	text, _, _ := strings.Cut(e.Text, restarting)
+	return strings.TrimRight(text, ". ")
 }
 
 // tries says which attempt it is, and how often replicas were restarted in it;
@@ -374,6 +394,8 @@ func sentence(text, otherwise string) string {
 // History is what is asked of the store about what was.
 type History interface {
 	Attempts(ctx context.Context, key job.Key) ([]job.Attempt, error)
+	// Events lists a job's timeline after an event, in the order it was written.
+	Events(ctx context.Context, key job.Key, after int64, most int) ([]job.Event, error)
 	// Typical is how long the last successful jobs of a project ran that run a
 	// module, or any where none did: the median; ok is false where there was none.
 	Typical(ctx context.Context, project job.Project, module string) (d time.Duration, ok bool, err error)
@@ -390,8 +412,34 @@ func (c *Controller) Why(ctx context.Context, j job.Job, h History) (Why, error)
 		if err := c.place(ctx, &f, h); err != nil {
 			return Why{}, err
 		}
+		if f.Again, err = restarts(ctx, j.Key, attempts, h); err != nil {
+			return Why{}, err
+		}
 	}
 	return Explain(c.o.Now(), f), nil
+}
+
+// restarts are those of replicas in the current attempt, in order.
+func restarts(ctx context.Context, key job.Key, attempts []job.Attempt, h History) (list []job.Event, err error) {
+	n := len(attempts)
+	if n == 0 || !slices.ContainsFunc(attempts[n-1].Replicas, func(r job.ReplicaRun) bool { return r.Run > 0 }) {
+		return nil, nil
+	}
+	const page = 1000
+	for after := int64(0); ; {
+		events, err := h.Events(ctx, key, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if after = e.Seq; e.Step == restartStep && e.Attempt == attempts[n-1].Number {
+				list = append(list, e)
+			}
+		}
+		if len(events) < page {
+			return list, nil
+		}
+	}
 }
 
 // place asks the loop where the job stands, and the store when it may start.

@@ -238,8 +238,14 @@ func TestWhyAnswersAtEveryInstant(t *testing.T) {
 		return []job.Attempt{a}
 	}
 	base := func(s job.State) job.Job { return item(1, s, 1).Job }
-	restarting := gang(job.ReplicaRunning)
-	restarting[0].Replicas[1] = job.ReplicaRun{Replica: job.Replica{Role: job.Worker}, Run: 2, State: job.ReplicaPending, Ended: now}
+	crashing := gang(job.ReplicaRunning)
+	crashing[0].Replicas[2].Run = 2
+	again := []job.Event{
+		{Task: "worker-replica-0", Text: "The replica worker 0 exited with a non-zero status of 137. Restarting it (1 of 5)."},
+		{Task: "worker-replica-1", Text: "The replica worker 1 was lost. Restarting it (1 of 5)."},
+	}
+	waiting := gang(job.ReplicaRunning)
+	waiting[0].Replicas[1] = job.ReplicaRun{Replica: job.Replica{Role: job.Worker}, Run: 2, State: job.ReplicaPending, Ended: now}
 	failed := gang(job.ReplicaExited)
 	for i := range failed[0].Replicas {
 		failed[0].Replicas[i].Exit = &job.Exit{Code: 143, Signal: "SIGTERM", Requested: true, Step: "run"}
@@ -265,10 +271,11 @@ func TestWhyAnswersAtEveryInstant(t *testing.T) {
 		{"queued, no history", Facts{Job: base(job.Queued), Standing: &standing, Doubt: job.Key{Project: "p", ID: "ja"}}, []string{"no earlier run tells how long ja takes"}},
 		{"preparing", Facts{Job: base(job.Preparing), Attempts: gang(job.ReplicaPreparing), Step: "environment"}, []string{"preparing for 10 min", "master-replica-0, worker-replica-0, worker-replica-1", "environment"}},
 		{"running", Facts{Job: base(job.Running), Attempts: gang(job.ReplicaRunning)}, []string{"running for 9 min with 3 replicas, and may for 24.0 h"}},
-		{"restarting", Facts{Job: base(job.Running), Attempts: restarting}, []string{"worker-replica-0 is restarted in 1 s (restart 2 of 5)"}},
+		{"restarting", Facts{Job: base(job.Running), Attempts: waiting, Again: again}, []string{"worker-replica-0 is restarted in 1 s (restart 2 of 5): The replica worker 0 exited with a non-zero status of 137."}},
+		{"restarted", Facts{Job: base(job.Running), Attempts: crashing, Again: again}, []string{"with 2 restarts of replicas, the last because: The replica worker 1 was lost."}},
 		{"stopping", Facts{Job: base(job.Running), Attempts: failed}, []string{"lightgbm"}},
 		{"retry", Facts{Job: base(job.Running), Attempts: retried, Standing: &standing}, []string{"tried again in 1 s (retry 2 of 3)", "SIGSEGV"}},
-		{"cancelling", Facts{Job: cancelling, Attempts: gang(job.ReplicaRunning)}, []string{"being cancelled since 3 s"}},
+		{"cancelling", Facts{Job: cancelling, Attempts: gang(job.ReplicaRunning)}, []string{"being cancelled: its replicas were asked to end 3 s ago"}},
 		{"cancelled", Facts{Job: cancelled}, []string{"It was cancelled by the user."}},
 		{"failed", Facts{Job: over, Attempts: failed}, []string{"It failed: The program imports lightgbm"}},
 		{"succeeded", Facts{Job: succeeded, Attempts: gang(job.ReplicaRunning)}, []string{"It succeeded", "after 9 min"}},

@@ -27,6 +27,9 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 			if d.Cause != a.cause || d.Text != a.says || d.Where.String() != a.at {
 				t.Errorf("cause %q, want %q\ntext %q\nwant %q\nat   %q\nwant %q\nof %+v", d.Cause, a.cause, d.Text, a.says, d.Where, a.at, f.Replica.Exit)
 			}
+			if inGroup(d.Cause, "Several replicas") && !Echo(f.Replica) {
+				t.Errorf("%s is not taken for the echo of another replica's end: %+v", d.Cause, f.Replica.Exit)
+			}
 			if handled := handledLater(f); handled != nil {
 				if d := Of(*handled); d.Cause != "" || d.Where.File != "" {
 					t.Errorf("handled, and the program went on: cause %q at %s", d.Cause, d.Where)
@@ -42,6 +45,10 @@ func TestEveryCauseIsFoundInARealFailure(t *testing.T) {
 			t.Errorf("no app fails by the cause %s", c.Name)
 		}
 	}
+}
+
+func inGroup(name, group string) bool {
+	return slices.ContainsFunc(catalogue(), func(c cause) bool { return c.Name == name && c.Group == group })
 }
 
 // handledLater is a failure whose exception the program caught and logged, to

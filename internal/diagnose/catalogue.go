@@ -39,7 +39,6 @@ type cause struct {
 	Message   string `yaml:"message"`   // in what the agent says, as of the packages of a program that failed
 	Output    string `yaml:"output"`    // in what an installer, or a fetch of packages, said
 
-	Peer bool   `yaml:"peer"` // it follows from the end of another replica
 	Text string `yaml:"text"` // ${name} is what was captured; <<a part>> without any is left out
 	Hint string `yaml:"hint"`
 

@@ -37,38 +37,18 @@ type Diagnosis struct {
 
 // Of diagnoses a failure.
 func Of(f Failure) Diagnosis {
-	d, peer := of(f)
-	if !peer {
-		return d
-	}
-	// A replica that lost its peer may have ended a moment before the peer was
-	// seen to be gone; then the peer says why.
-	for _, r := range f.Others {
-		if r.Replica == f.Replica.Replica || !failed(r) {
-			continue
-		}
-		other := f
-		other.Replica = r
-		if o, peer := of(other); !peer && (o.Cause != "" || o.Exception != "" || r.Exit != nil && r.Exit.Signal != "") {
-			return o
-		}
-	}
-	return d
-}
-
-func of(f Failure) (d Diagnosis, peer bool) {
 	e := evidenceOf(f.Replica)
-	d = Diagnosis{Sentence: Sentence(f.Replica), Replica: f.Replica.Replica, Evidence: e.shown(), Others: others(f)}
-	if n := len(e.chains); n > 0 {
-		chain := e.chains[0]
-		d.Exception, d.Where = exceptionOf(chain[len(chain)-1]), placeOf(f.Spec, chain)
+	d := Diagnosis{Sentence: Sentence(f.Replica), Replica: f.Replica.Replica, Evidence: e.shown(), Others: others(f)}
+	if len(e.chains) > 0 {
+		place, from := placeOf(f.Spec, e.chains[0])
+		d.Where, d.Exception = place, exceptionOf(from)
 	} else if e.exit.Signal != "" {
 		d.Where = faultPlace(f.Spec, e.exit.Tail)
 	}
 	if c, values := find(f, e); c != nil {
-		d.Cause, d.Text, d.Hint, peer = c.Name, fill(c.Text, values), fill(c.Hint, values), c.Peer
+		d.Cause, d.Text, d.Hint = c.Name, fill(c.Text, values), fill(c.Hint, values)
 	}
-	return d, peer
+	return d
 }
 
 // Cause is the text and the hint of the known cause that fits; both empty when
@@ -87,7 +67,11 @@ func Explain(f Failure) string {
 		b.WriteString(" Termination reason: Error.")
 	}
 	if f.Attempt > 1 || f.Replica.Run > 0 {
-		fmt.Fprintf(&b, " It was tried again before: attempt %d, restart %d.", f.Attempt, f.Replica.Run)
+		fmt.Fprintf(&b, " It was tried again before: attempt %d", f.Attempt)
+		if f.Replica.Run > 0 {
+			fmt.Fprintf(&b, ", restart %d", f.Replica.Run)
+		}
+		b.WriteString(".")
 	}
 	if d.Others != "" {
 		b.WriteString(" " + d.Others)

@@ -73,6 +73,9 @@ func (e evidence) shown() string {
 	tail := e.exit.Tail
 	if e.exit.Step != "run" || e.exit.Traceback == "" {
 		text := strings.TrimRight(e.exit.Message, "\n")
+		if e.exit.Step == "run" && len(tail) > 0 {
+			text = "" // the program says why it ended, the agent only what it knows of its packages
+		}
 		if len(tail) == 0 || text != "" && strings.Contains(text, strings.TrimSpace(tail[len(tail)-1])) {
 			return text
 		}

@@ -7,11 +7,6 @@ import (
 	"github.com/trainyard/trainyard/internal/job"
 )
 
-// failed reports whether a replica ended badly of its own.
-func failed(r job.ReplicaRun) bool {
-	return r.State == job.ReplicaLost || r.Exit != nil && r.Exit.Code != 0 && !r.Exit.Requested
-}
-
 // others says what the job's other replicas did, in a sentence.
 func others(f Failure) string {
 	var succeeded, stopped, lost, waiting []job.Replica

@@ -64,28 +64,25 @@ func ownFile(spec job.Spec, file string) (name string, certain, ok bool) {
 }
 
 // placeOf is the innermost line of the user's own code that an exception came
-// through, or nowhere.
-func placeOf(spec job.Spec, chain []raised) Place {
+// through, and the one of the chain that did; or nowhere, and the last.
+func placeOf(spec job.Spec, chain []raised) (Place, raised) {
 	n := len(chain)
-	if n == 0 {
-		return Place{}
-	}
 	// What a worker process raised is raised again by the process that waits
 	// for it, which quotes it: the worker's line is the telling one.
 	if n > 1 && chain[n-2].link == direct && chain[n-2].text == chain[n-1].text {
 		if p := innermost(spec, chain[n-2].frames); p.File != "" {
-			return p
+			return p, chain[n-2]
 		}
 	}
 	for i := n - 1; i >= 0; i-- {
 		if p := innermost(spec, chain[i].frames); p.File != "" {
-			return p
+			return p, chain[i]
 		}
 		if i > 0 && chain[i-1].link != direct {
 			break
 		}
 	}
-	return Place{}
+	return Place{}, chain[n-1]
 }
 
 func innermost(spec job.Spec, frames []frame) Place {

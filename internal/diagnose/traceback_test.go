@@ -237,20 +237,6 @@ func TestOthersAreNamedInASentence(t *testing.T) {
 	}
 }
 
-func TestTheReplicaThatWentAwayIsToBlame(t *testing.T) {
-	f := ended("Traceback (most recent call last):\nRuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:53524")
-	dead := job.ReplicaRun{Replica: job.Replica{Role: job.Worker}, State: job.ReplicaExited, Exit: &job.Exit{Code: 137, Signal: "SIGKILL", Step: "run", OutOfMem: true, PeakMemory: 1 << 30, MemLimit: 1 << 30}}
-	f.Others = []job.ReplicaRun{f.Replica, dead}
-	d := Of(f)
-	if d.Replica != dead.Replica || d.Cause != "out-of-memory" || !strings.Contains(d.Others, "master 0 failed, too (RuntimeError: ") {
-		t.Errorf("%+v", d)
-	}
-	f.Others = f.Others[:1]
-	if d := Of(f); d.Cause != "peer-lost" || d.Replica != f.Replica.Replica {
-		t.Errorf("nobody else: %+v", d)
-	}
-}
-
 func TestIdleIsSaidOnlyWhereItIsProved(t *testing.T) {
 	now := time.Now()
 	run := func(cpu float64, lasted time.Duration) job.ReplicaRun {
@@ -284,4 +270,18 @@ func FuzzOf(f *testing.F) {
 			t.Errorf("%.100q", d)
 		}
 	})
+}
+
+// How a package was made is told where that is the cause, and is no last word
+// of the program.
+func TestTheLastLinesAreTheProgramsOwn(t *testing.T) {
+	f := Failure{Replica: job.ReplicaRun{Replica: job.Replica{Role: job.Master}, State: job.ReplicaExited,
+		Exit: &job.Exit{Code: 7, Step: "run", Message: "trainer-0.0.0.tar.gz was made by gcloud's generated setup.py.", Tail: []string{"I am master 0"}}}}
+	if got := Explain(f); !strings.Contains(got, "Termination reason: Error.\nIts last lines:\nI am master 0\n") || strings.Contains(got, "generated setup.py") {
+		t.Errorf("%s", got)
+	}
+	f.Replica.Exit.Tail, f.Replica.Exit.Message = nil, "start python: no such file"
+	if got := Explain(f); !strings.Contains(got, "start python: no such file") {
+		t.Errorf("one that could not be started: %s", got)
+	}
 }
