@@ -30,6 +30,7 @@ func (p Place) String() string {
 
 var (
 	sitePackages    = regexp.MustCompile(`^.*/(?:site|dist)-packages/`)
+	compiled        = regexp.MustCompile(`\.(?:pyx|pxi|pxd)$`)
 	standardLibrary = regexp.MustCompile(`(?:^|/)lib(?:64)?/python\d[\d.]*/`)
 	// givenPackages is where the environment has what the job brought.
 	givenPackages = regexp.MustCompile(`/environments/top/[^/]+/lib/python[\d.]+/site-packages/`)
@@ -58,6 +59,9 @@ func ownFile(spec job.Spec, file string) (name string, certain, ok bool) {
 		if strings.HasSuffix(file, "/"+own+".py") {
 			return own + ".py", true, true
 		}
+	}
+	if compiled.MatchString(file) {
+		return "", false, false // where it was compiled
 	}
 	return rest, false, !installed || givenPackages.MatchString(file)
 }
