@@ -2,6 +2,8 @@ package agent
 
 import (
 	"encoding/json"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +34,7 @@ type book struct {
 	mu      sync.Mutex
 	last    []string       // guarded by mu; the program's last lines
 	printed logs.Traceback // guarded by mu; of standard error
+	told    logs.Traceback // guarded by mu; of standard output
 	logged  logs.Traceback // guarded by mu; of records
 	trace   string         // guarded by mu; the one that came last
 	after   int            // guarded by mu; lines since then
@@ -86,8 +89,32 @@ func (b *book) line(raw []byte, stderr bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.keep(msg)
-	if stderr {
+	switch {
+	case strings.HasPrefix(msg, "{") && strings.Contains(msg, tracebackHead):
+		for text := range tracebacksIn(msg) {
+			b.follow(new(logs.Traceback), text, 0)
+		}
+	case stderr:
 		b.follow(&b.printed, msg, 0)
+	default:
+		b.follow(&b.told, msg, 0)
+	}
+}
+
+const tracebackHead = "Traceback (most recent call last)"
+
+// tracebacksIn are the tracebacks in a log entry that is a JSON object.
+func tracebacksIn(entry string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var fields map[string]any
+		if json.Unmarshal([]byte(entry), &fields) != nil {
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			if text, ok := fields[name].(string); ok && strings.Contains(text, tracebackHead) && !yield(text) {
+				return
+			}
+		}
 	}
 }
 
@@ -113,7 +140,7 @@ func (b *book) record(raw []byte) {
 	if !shown {
 		b.keep(msg)
 	}
-	if !strings.Contains(msg, "Traceback (most recent call last)") || !b.follow(&b.logged, msg, died) {
+	if !strings.Contains(msg, tracebackHead) || !b.follow(&b.logged, msg, died) {
 		return
 	}
 	if died == 0 {

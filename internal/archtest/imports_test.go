@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 	"internal/repeat":                {"internal/job", "internal/fault"},
 	"internal/compare":               {"internal/pack", "internal/fault"},
 	"internal/retain":                {"internal/bucket", "internal/job", "internal/fault"},
-	"internal/diagnose":              {"internal/job", "internal/fault"},
+	"internal/diagnose":              {"internal/logs", "internal/job", "internal/fault"},
 	"internal/executor":              {"internal/job", "internal/fault"},
 	"internal/executor/process":      {"internal/executor", "internal/agent", "internal/job", "internal/fault"},
 	"internal/executor/fake":         {"internal/executor", "internal/job", "internal/fault"},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/job"
 
+	"github.com/trainyard/trainyard/internal/logs"
 	"github.com/trainyard/trainyard/internal/pattern"
 )
 
@@ -68,6 +69,9 @@ func ending(e job.Exit) []string {
 	return lines
 }
 
+// readable is how much of a traceback the original showed.
+const readable = 2048
+
 // shown is the part of the record that a person should read.
 func (e evidence) shown() string {
 	tail := e.exit.Tail
@@ -84,7 +88,7 @@ func (e evidence) shown() string {
 		}
 		return text + "\n" + strings.Join(last(tail, 10), "\n")
 	}
-	text := strings.TrimRight(e.exit.Traceback, "\n")
+	text := logs.CutTraceback(strings.TrimRight(e.exit.Traceback, "\n"), readable)
 	if len(e.chains) == 0 { // it was not the end
 		text += "\nIts last lines:\n" + strings.Join(last(tail, min(10, e.exit.AfterTraceback)), "\n")
 	}
@@ -93,7 +97,8 @@ func (e evidence) shown() string {
 
 // silent are lines that programs end with and that do not say why.
 var silent = pattern.New(`^(?:\s*$|"""$|Exception ignored in|wandb: |CUDA kernel errors might|For debugging consider passing CUDA_LAUNCH_BLOCKING|Compile with .TORCH_USE_CUDA_DSA|Device-side assert(?:ion)? |Search for .cudaError|Hint: If you want to see a list of allocated tensors` +
-	`|.*resource_tracker.*(?:UserWarning|leaked)|Original stack trace for|Function call stack:|Extension modules: |During handling of the above|The above exception was the direct)`)
+	`|(?i:usage): |  available commands: |For detailed information on this command, run:|  \S+ .*--help$|[╭╰]─|Try '.*--help' for help` +
+	`|.*resource_tracker.*(?:UserWarning|leaked)|Original stack trace for|Function call stack:|Extension modules: |Set the environment variable HYDRA_FULL_ERROR=1|During handling of the above|The above exception was the direct)`)
 
 func telling(lines []string) []string {
 	var list []string

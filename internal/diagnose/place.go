@@ -31,6 +31,7 @@ func (p Place) String() string {
 
 var (
 	sitePackages    = pattern.New(`^.*/(?:site|dist)-packages/`)
+	compiled        = pattern.New(`\.(?:pyx|pxi|pxd)$`)
 	standardLibrary = pattern.New(`(?:^|/)lib(?:64)?/python\d[\d.]*/`)
 	// givenPackages is where the environment has what the job brought.
 	givenPackages = pattern.New(`/environments/top/[^/]+/lib/python[\d.]+/site-packages/`)
@@ -59,6 +60,9 @@ func ownFile(spec job.Spec, file string) (name string, certain, ok bool) {
 		if strings.HasSuffix(file, "/"+own+".py") {
 			return own + ".py", true, true
 		}
+	}
+	if compiled.MatchString(file) {
+		return "", false, false // where it was compiled
 	}
 	return rest, false, !installed || givenPackages.MatchString(file)
 }

@@ -7,19 +7,25 @@ import (
 	"github.com/trainyard/trainyard/internal/pattern"
 )
 
-// maxTraceback is how much of a traceback is kept, as the original did: the
-// innermost frames.
-const maxTraceback = 2048
+// maxTraceback is how much of a traceback is kept. The frames of the program's
+// own code are the outer ones, which a library's many would push out of less.
+const maxTraceback = 16 << 10
 
-// maxLines is how many lines are held for it; only the end of them is shown.
-const maxLines = 500
+// maxLine is how much is kept of a line of it, and of more lines of a message.
+const maxLine = 2048
+
+// maxLines is how many lines are held for it; only the end of them is kept.
+const maxLines = 1000
 
 const (
 	tracebackHead = "Traceback (most recent call last)"
 	groupHead     = "+ Exception Group " + tracebackHead
 )
 
-var rank = pattern.New(`^\[rank\d+\]: `)
+var (
+	rank   = pattern.New(`^\[rank\d+\]: `)
+	colour = pattern.New(`\x1b\[[\d;]*m`)
+)
 
 // Traceback keeps the last Python traceback among the lines it is shown. The
 // zero value is ready.
@@ -41,8 +47,11 @@ func (t *Traceback) Add(text string) {
 		if strings.HasPrefix(line, "[rank") { // as torch.distributed marks what a rank dies of
 			line = rank.ReplaceAllString(line, "")
 		}
-		if len(line) > maxTraceback {
-			line = line[:runeBefore(line, maxTraceback)]
+		if strings.Contains(line, "\x1b[") {
+			line = colour.ReplaceAllString(line, "")
+		}
+		if len(line) > maxLine {
+			line = line[:runeBefore(line, maxLine)]
 		}
 		was := t.open
 		t.line(line)
@@ -51,7 +60,7 @@ func (t *Traceback) Add(text string) {
 			ended = false
 		case was && len(t.lines) > 0:
 			ended, more = true, 0
-		case ended && line != "" && !joins(line) && more < maxTraceback:
+		case ended && line != "" && !joins(line) && more < maxLine:
 			// More of the exception's message.
 			t.lines = append(t.lines, line)
 			more += len(line) + 1
@@ -100,6 +109,9 @@ func (t *Traceback) line(line string) {
 
 // more takes a line of the open traceback.
 func (t *Traceback) more(line string) {
+	if strings.HasPrefix(line, "> File \"") { // as loguru marks the frame that caught it
+		line = "  " + line[2:]
+	}
 	indented := line == "" || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
 	switch {
 	case t.group:
@@ -124,7 +136,9 @@ func (t *Traceback) more(line string) {
 	}
 }
 
-func (t *Traceback) finish() { t.done, t.ended = cutTraceback(t.lines), t.ended+1 }
+func (t *Traceback) finish() {
+	t.done, t.ended = CutTraceback(strings.Join(t.lines, "\n"), maxTraceback), t.ended+1
+}
 
 // Ended grows whenever a traceback, or more of its message, is complete.
 func (t *Traceback) Ended() int { return t.ended }
@@ -142,28 +156,24 @@ func chained(lines []string) bool {
 	return false
 }
 
-// String is the last complete traceback, at most 2048 bytes of it.
+// String is the last complete traceback, at most 16 KiB of it.
 func (t *Traceback) String() string { return t.done }
 
-// cutTraceback drops the outermost frames, and the end of a message that has
-// no room.
-func cutTraceback(lines []string) string {
-	s := strings.Join(lines, "\n")
-	if len(s) <= maxTraceback {
+// CutTraceback drops the outermost frames of a traceback that is longer than
+// most bytes, and the end of a message that has no room.
+func CutTraceback(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
 	const gap = tracebackHead + ":\n  [...]\n"
-	// The exception is behind the last line of a frame.
-	last := len(lines) - 1
-	for last > 0 && !strings.HasPrefix(lines[last-1], " ") {
-		last--
+	lines := strings.Split(s, "\n")
+	first := exceptionLine(lines)
+	exception := strings.Join(lines[first:], "\n")
+	if len(exception) > most/2 {
+		exception = exception[:runeBefore(exception, most/2)]
 	}
-	exception := strings.Join(lines[last:], "\n")
-	if len(exception) > maxTraceback/2 {
-		exception = exception[:runeBefore(exception, maxTraceback/2)]
-	}
-	frames := strings.Join(lines[:last], "\n")
-	room := maxTraceback - len(gap) - len(exception) - 1
+	frames := strings.Join(lines[:first], "\n")
+	room := most - len(gap) - len(exception) - 1
 	if len(frames) > room {
 		frames = frames[len(frames)-room:]
 		if i := strings.Index(frames, "\n  File "); i >= 0 {
@@ -176,4 +186,20 @@ func cutTraceback(lines []string) string {
 		frames = gap + frames
 	}
 	return strings.TrimSuffix(frames, "\n") + "\n" + exception
+}
+
+// exceptionLine is where the exception begins: behind the frames of the last
+// head, which are indented. A group is indented as a whole; of it the last line
+// counts.
+func exceptionLine(lines []string) int {
+	head := len(lines) - 1
+	for head > 0 && !strings.HasPrefix(lines[head], tracebackHead) {
+		head--
+	}
+	for i := head + 1; i < len(lines); i++ {
+		if lines[i] != "" && lines[i][0] != ' ' && lines[i][0] != '\t' {
+			return i
+		}
+	}
+	return len(lines) - 1
 }

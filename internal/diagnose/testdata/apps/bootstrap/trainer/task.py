@@ -1,4 +1,5 @@
 # says: The program starts processes while its main module is being imported, so that each would start more.
+# at: trainer/task.py:7
 import multiprocessing
 
 multiprocessing.set_start_method("spawn", force=True)
