@@ -1,7 +1,6 @@
 package storageapi
 
 import (
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -40,14 +39,6 @@ func (a *api) upload(w http.ResponseWriter, c *call, rest string) error {
 	}
 	if err := headers(&put, c.Header); err != nil {
 		return err
-	}
-	if strings.EqualFold(c.Header.Get("Content-Encoding"), "gzip") && c.q.Get("uploadType") != "resumable" {
-		// Packed for the way only; what is stored is what was packed.
-		unpacked, err := gzip.NewReader(c.Body)
-		if err != nil {
-			return fault.Errorf(fault.Invalid, "Content-Encoding is gzip, but the body is not: %w", err)
-		}
-		c.Body, c.ContentLength = io.NopCloser(unpacked), -1
 	}
 	switch kind := c.q.Get("uploadType"); kind {
 	case "media", "":
