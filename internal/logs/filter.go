@@ -384,12 +384,24 @@ func order(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-func compareTime(op, value string) (node, error) {
-	t, err := time.Parse(time.RFC3339Nano, value)
-	if err != nil {
-		if t, err = time.Parse(time.DateOnly, value); err != nil {
-			return node{}, fmt.Errorf("%q is not a timestamp such as 2026-01-02T03:04:05Z", value)
+// layouts are of RFC 3339, and of what ISO 8601 has beside it: a zone without a
+// colon, as Google's Python library writes it, or none, which is UTC; a moment
+// to the minute; a day.
+var layouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", time.DateOnly}
+
+func parseTime(value string) (time.Time, error) {
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, value); err == nil {
+			return t, nil
 		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a timestamp such as 2026-01-02T03:04:05Z", value)
+}
+
+func compareTime(op, value string) (node, error) {
+	t, err := parseTime(value)
+	if err != nil {
+		return node{}, err
 	}
 	if strings.ContainsAny(op, ":~") {
 		return node{}, fmt.Errorf("a timestamp has no operator %q", op)

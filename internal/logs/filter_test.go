@@ -107,6 +107,12 @@ func TestFiltersMatchAsCloudLoggingDoes(t *testing.T) {
 		`"gain" OR "loss"`:                                        true,
 		`NOT "loss"`:                                              false,
 		`jsonPayload.message="a \"quoted\" \\ text"`:              false,
+		`timestamp>="2026-01-02T05:04:05.7+0200"`:                 false,
+		`timestamp<="2026-01-02T05:04:05.7+0200"`:                 true,
+		`timestamp>="2026-01-02T03:04:05.000000+0000"`:            true,
+		`timestamp>="2026-01-02T03:04:05.0"`:                      true,
+		`timestamp<"2026-01-02T03:04"`:                            false,
+		`timestamp>="2026-01-02T03:04Z"`:                          true,
 		// A group of values, as if the field stood before each.
 		`severity=(ERROR OR WARNING)`:                                        true,
 		`severity=(ERROR OR INFO)`:                                           false,
