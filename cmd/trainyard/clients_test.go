@@ -173,7 +173,7 @@ func (y *yard) running(project, id string) {
 
 const pythonLife = `
 import sys, time
-from googleapiclient import discovery
+from googleapiclient import discovery, http
 from google.cloud import storage
 from google.auth.credentials import AnonymousCredentials
 endpoint, archive = sys.argv[1], sys.argv[2]
@@ -195,6 +195,16 @@ assert [j["jobId"] for j in jobs.list(parent="projects/demo", filter="jobId:py* 
 patched = jobs.patch(name="projects/demo/jobs/py1", updateMask="labels", body={"labels": {"a": "b"}}).execute()
 assert patched["labels"] == {"a": "b"}, patched
 assert jobs.cancel(name="projects/demo/jobs/py1", body={}).execute() == {}
+# A filter so long that the client sends it as the body of a POST.
+long = " OR ".join(["jobId:py1"] + ["jobId:nobody_%04d" % i for i in range(200)])
+assert [j["jobId"] for j in jobs.list(parent="projects/demo", filter=long).execute()["jobs"]] == ["py1"]
+answers = {}
+batch = http.BatchHttpRequest(batch_uri=endpoint + "/batch", callback=lambda id, answer, error: answers.update({id: error and error.resp.status or answer}))
+batch.add(jobs.get(name="projects/demo/jobs/py1"), request_id="get")
+batch.add(jobs.get(name="projects/demo/jobs/none"), request_id="none")
+batch.add(jobs.patch(name="projects/demo/jobs/py1", updateMask="labels", body={"labels": {"c": "d"}}), request_id="patch")
+batch.execute()
+assert answers["get"]["jobId"] == "py1" and answers["none"] == 404 and answers["patch"]["labels"] == {"c": "d"}, answers
 print("fine")
 `
 

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,8 @@ type Record struct {
 }
 
 // Filter is a parsed filter in the part of Cloud Logging's language that log
-// readers send: comparisons of fields, joined by AND, OR, NOT and parentheses.
+// readers send: comparisons of fields with a value or a group of them, and texts
+// alone, joined by AND, OR, NOT and parentheses.
 // As there, OR binds tighter than AND, and two terms side by side mean AND.
 //
 // A parser of our own: the general libraries for Google's list filters speak
@@ -38,6 +40,7 @@ func (f Filter) Match(r *Record) bool { return f.match == nil || f.match(r) }
 // names the place.
 func ParseFilter(text string) (Filter, error) {
 	p := &filterParser{text: text}
+	p.leaf = p.comparison
 	p.next()
 	if p.kind == tokenEnd {
 		return Filter{}, p.err
@@ -170,44 +173,65 @@ func (p *filterParser) not(depth int) node {
 		p.next()
 		return n
 	}
-	return p.comparison()
+	return p.leaf(depth)
 }
 
-func (p *filterParser) comparison() node {
-	none := node{func(*Record) bool { return false }, free}
+// comparison is one of a field, or of a text alone, which is looked for in the
+// message.
+func (p *filterParser) comparison(depth int) node {
 	if p.err != nil {
-		return none
+		return nothing
 	}
 	if p.kind == tokenQuoted {
-		// A text alone is looked for in the message.
-		text := strings.ToLower(p.value)
+		text := p.value
 		if p.next(); p.kind != tokenOp && p.kind != tokenDot {
-			return node{func(r *Record) bool { return strings.Contains(strings.ToLower(r.Message), text) }, free}
+			return says(text)
 		}
 		p.fail("a field's name is expected before an operator")
-		return none
+		return nothing
 	}
-	if p.kind != tokenWord {
+	if p.kind != tokenWord || p.value == "AND" || p.value == "OR" {
 		p.fail("expected a comparison such as severity>=ERROR")
-		return none
+		return nothing
 	}
 	start := p.start
 	path := []string{p.value}
 	for p.next(); p.kind == tokenDot; p.next() {
 		if p.next(); p.kind != tokenWord && p.kind != tokenQuoted {
 			p.fail("expected a name after the dot")
-			return none
+			return nothing
 		}
 		path = append(path, p.value)
 	}
-	if p.kind != tokenOp {
-		p.fail("expected one of = != > >= < <= : after %s", strings.Join(path, "."))
-		return none
+	name := strings.Join(path, ".")
+	switch {
+	case p.kind == tokenOp:
+	case p.kind == tokenOpen && p.start == start+len(name):
+		return p.function(name)
+	case slices.Contains(entryFields, path[0]):
+		p.fail("expected one of = != > >= < <= : =~ !~ after %s", name)
+		return nothing
+	default:
+		return says(name)
 	}
 	op := p.value
-	if p.next(); p.kind != tokenWord && p.kind != tokenQuoted {
+	leaf := func(int) node { return p.operand(start, path, op) }
+	if p.next(); p.kind != tokenOpen {
+		return leaf(depth)
+	}
+	// A group of values is a tree like any other, with values as its leaves.
+	outer := p.leaf
+	p.leaf = leaf
+	n := p.not(depth + 1)
+	p.leaf = outer
+	return n
+}
+
+// operand is the value that a field is compared with.
+func (p *filterParser) operand(start int, path []string, op string) node {
+	if p.kind != tokenWord && p.kind != tokenQuoted {
 		p.fail("expected a value after %s%s", strings.Join(path, "."), op)
-		return none
+		return nothing
 	}
 	value := p.value
 	// An unquoted value may hold dots, as numbers and names do.
@@ -217,27 +241,57 @@ func (p *filterParser) comparison() node {
 		}
 		if p.next(); p.kind != tokenWord {
 			p.fail("expected more of the value after the dot")
-			return none
+			return nothing
 		}
 		value += "." + p.value
 	}
 	n, err := compare(path, op, value)
 	if err != nil {
 		p.err = fault.Errorf(fault.Invalid, "filter %s, at %d: %w", p.quote(), start+1, err)
-		return none
+		return nothing
 	}
 	return n
 }
 
+// function is a call of one by name, at its opening parenthesis.
+func (p *filterParser) function(name string) node {
+	if name != "log_id" {
+		p.fail("function %s is not served; log_id is", name)
+		return nothing
+	}
+	if p.next(); p.kind != tokenQuoted {
+		p.fail("expected the name of a log in quotation marks")
+		return nothing
+	}
+	id := p.value
+	if p.next(); p.kind != tokenClose {
+		p.fail("expected )")
+		return nothing
+	}
+	p.next()
+	return node{func(r *Record) bool { return r.Task == id }, free}
+}
+
+var nothing = node{func(*Record) bool { return false }, free}
+
+func says(text string) node {
+	text = strings.ToLower(text)
+	return node{func(r *Record) bool { return strings.Contains(strings.ToLower(r.Message), text) }, free}
+}
+
+// entryFields are what an entry can have.
+var entryFields = []string{"resource", "labels", "timestamp", "severity", "insertId", "logName", "textPayload", "jsonPayload",
+	"receiveTimestamp", "trace", "protoPayload", "operation", "sourceLocation", "httpRequest"}
+
 // compare makes the term for one comparison.
 func compare(path []string, op, value string) (node, error) {
 	switch path[0] {
-	case "timestamp":
+	case "timestamp", "receiveTimestamp": // which are one here
 		return compareTime(op, value)
 	case "severity":
 		return compareSeverity(op, value)
-	case "resource", "labels", "jsonPayload", "insertId", "logName", "textPayload", "receiveTimestamp", "trace", "protoPayload", "operation", "sourceLocation", "httpRequest":
-	default:
+	}
+	if !slices.Contains(entryFields, path[0]) {
 		return node{}, fmt.Errorf("field %s is not known; resource, labels, timestamp, severity, insertId, logName, textPayload and jsonPayload are", path[0])
 	}
 	get := func(r *Record) (string, bool) { return r.field(path) }
@@ -256,6 +310,12 @@ func compare(path []string, op, value string) (node, error) {
 			v, ok := get(r)
 			return ok && (value == "*" || strings.Contains(strings.ToLower(v), lower))
 		}
+	case "=~", "!~":
+		re, err := regexp.Compile(value)
+		if err != nil {
+			return node{}, fmt.Errorf("%q is no regular expression: %w", value, err)
+		}
+		n.match = func(r *Record) bool { v, ok := get(r); return (ok && re.MatchString(v)) == (op == "=~") }
 	default:
 		compare := strings.Compare
 		if path[0] == "jsonPayload" {
@@ -324,15 +384,27 @@ func order(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-func compareTime(op, value string) (node, error) {
-	t, err := time.Parse(time.RFC3339Nano, value)
-	if err != nil {
-		if t, err = time.Parse(time.DateOnly, value); err != nil {
-			return node{}, fmt.Errorf("%q is not a timestamp such as 2026-01-02T03:04:05Z", value)
+// layouts are of RFC 3339, and of what ISO 8601 has beside it: a zone without a
+// colon, as Google's Python library writes it, or none, which is UTC; a moment
+// to the minute; a day.
+var layouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", time.DateOnly}
+
+func parseTime(value string) (time.Time, error) {
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, value); err == nil {
+			return t, nil
 		}
 	}
-	if op == ":" {
-		return node{}, fmt.Errorf("timestamp has no operator %q", op)
+	return time.Time{}, fmt.Errorf("%q is not a timestamp such as 2026-01-02T03:04:05Z", value)
+}
+
+func compareTime(op, value string) (node, error) {
+	t, err := parseTime(value)
+	if err != nil {
+		return node{}, err
+	}
+	if strings.ContainsAny(op, ":~") {
+		return node{}, fmt.Errorf("a timestamp has no operator %q", op)
 	}
 	var side Filter
 	switch op {
@@ -360,6 +432,9 @@ func compareSeverity(op, value string) (node, error) {
 	}
 	if !ok {
 		return node{}, fmt.Errorf("%q is no severity; DEFAULT, DEBUG, INFO, NOTICE, WARNING, ERROR, CRITICAL, ALERT and EMERGENCY are", value)
+	}
+	if strings.HasSuffix(op, "~") {
+		return node{}, fmt.Errorf("severity has no operator %q", op)
 	}
 	if op == ":" {
 		op = "="
@@ -408,6 +483,9 @@ func (r *Record) field(path []string) (string, bool) {
 			}
 		}
 	case "jsonPayload":
+		if len(path) == 1 {
+			return r.Message + "\n" + string(r.Fields), true // any of it
+		}
 		if len(path) == 2 && path[1] == "message" {
 			return r.Message, true
 		}

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -31,7 +32,11 @@ type filterParser struct {
 	kind  tokenKind
 	value string
 	err   error
+	leaf  func(depth int) node // reads what stands between AND, OR and NOT
 }
+
+// longOps are the operators of two characters.
+var longOps = []string{"!=", ">=", "<=", "=~", "!~"}
 
 func (p *filterParser) fail(format string, args ...any) {
 	if p.err == nil {
@@ -85,10 +90,8 @@ func (p *filterParser) next() {
 		one(tokenDot, 1)
 	case c == '"' || c == '\'':
 		p.quoted(c)
-	case strings.HasPrefix(p.text[p.pos:], "!=") || strings.HasPrefix(p.text[p.pos:], ">=") || strings.HasPrefix(p.text[p.pos:], "<="):
+	case p.pos+1 < len(p.text) && slices.Contains(longOps, p.text[p.pos:p.pos+2]):
 		one(tokenOp, 2)
-	case strings.HasPrefix(p.text[p.pos:], "=~") || strings.HasPrefix(p.text[p.pos:], "!~"):
-		p.fail("regular expressions are not served; use : to look for a part of the text")
 	case c == '=' || c == '>' || c == '<' || c == ':':
 		one(tokenOp, 1)
 	case c == '-' && (p.pos+1 == len(p.text) || !isDigit(p.text[p.pos+1])):

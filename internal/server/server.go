@@ -63,7 +63,7 @@ var wires = map[string]func(*Options) http.Handler{
 	"upload":      func(o *Options) http.Handler { return o.Storage },
 	"resumable":   func(o *Options) http.Handler { return o.Storage },
 	"download":    func(o *Options) http.Handler { return o.Storage },
-	"batch":       func(o *Options) http.Handler { return o.Storage },
+	"batch":       batch,
 	"metrics":     func(*Options) http.Handler { return http.HandlerFunc(nothing) },
 	"console":     func(*Options) http.Handler { return http.HandlerFunc(nothing) },
 	"favicon.ico": func(*Options) http.Handler { return http.HandlerFunc(nothing) },
@@ -93,15 +93,20 @@ func New(o Options) http.Handler {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 
+	apis := asMeant(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first := segment(r)
+		if first == "v1" && own(r.Method, r.URL.EscapedPath()) {
+			o.Own.ServeHTTP(w, r)
+			return
+		}
+		routes[first].ServeHTTP(w, r)
+	}))
 	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, first := r.URL.EscapedPath(), segment(r)
-		switch h, known := routes[first]; {
+		switch first := segment(r); {
 		case first == "healthz" || first == "readyz":
 			health.ServeHTTP(w, r)
-		case first == "v1" && own(r.Method, path):
-			o.Own.ServeHTTP(w, r)
-		case known:
-			h.ServeHTTP(w, r)
+		case routes[first] != nil:
+			apis.ServeHTTP(w, r)
 		default:
 			o.Storage.ServeHTTP(w, r)
 		}
@@ -244,6 +249,8 @@ func sameOrigin(origin, host string) bool {
 // Refuse answers with an error that every client of every wire can read.
 func Refuse(w http.ResponseWriter, kind fault.Kind, msg string) {
 	switch kind {
+	case fault.Invalid:
+		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", "invalid", msg)
 	case fault.NotFound:
 		refuse(w, http.StatusNotFound, "NOT_FOUND", "notFound", msg)
 	case fault.Denied:

@@ -64,7 +64,6 @@ func TestPathsGoToTheirWire(t *testing.T) {
 		"/upload/storage/v1/b/x/o":          "storage",
 		"/resumable/upload/storage/v1/b/x":  "storage",
 		"/download/storage/v1/b/x/o/y":      "storage",
-		"/batch/storage/v1":                 "storage",
 		"/my-bucket/an/object":              "storage",
 		"/my-bucket/../v1/x":                "storage",
 		"/healthz":                          "ok\n",
@@ -120,7 +119,7 @@ func TestAProofOpensStorageOnly(t *testing.T) {
 	if code, body := ask(h, "GET", at+"/bucket/object", "Host", "yard.example"); code != 200 || body != "storage" {
 		t.Errorf("with a proof: %d %s", code, body)
 	}
-	for _, path := range []string{"/v1/projects/p/jobs", "/v1/server", "/v2/entries:list", "/storage/v1/b", "/upload/storage/v1/b/x/o", "/batch", "/"} {
+	for _, path := range []string{"/v1/projects/p/jobs", "/v1/server", "/v2/entries:list", "/storage/v1/b", "/upload/storage/v1/b/x/o", "/"} {
 		if code, _ := ask(h, "GET", at+path); code != 401 {
 			t.Errorf("GET %s with a proof for storage = %d, want 401", path, code)
 		}

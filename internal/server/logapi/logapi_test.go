@@ -175,7 +175,7 @@ func TestOddRequestsAreRefusedInGooglesForm(t *testing.T) {
 		}
 	}
 	service, _ := finished(t)
-	_, err := service.Entries.List(&logging.ListLogEntriesRequest{ResourceNames: []string{"projects/p"}, Filter: "x"}).Do()
+	_, err := service.Entries.List(&logging.ListLogEntriesRequest{ResourceNames: []string{"projects/p"}, Filter: "severity"}).Do()
 	if e, ok := errors.AsType[*googleapi.Error](err); !ok || e.Code != 400 || !strings.Contains(e.Message, "expected one of") {
 		t.Errorf("Google's client reads the error as %v", err)
 	}

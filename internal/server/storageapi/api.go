@@ -37,8 +37,8 @@ type Options struct {
 
 type api struct{ Options }
 
-// New is the handler for /storage, /upload, /resumable, /download, /batch and,
-// as the XML API, every other path /BUCKET/OBJECT.
+// New is the handler for /storage, /upload, /resumable, /download and, as the
+// XML API, every other path /BUCKET/OBJECT.
 func New(o Options) http.Handler {
 	a := &api{o}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,9 +88,6 @@ func (a *api) route(w http.ResponseWriter, r *http.Request) error {
 	if rest, ok := strings.CutPrefix(path, "download/storage/v1/"); ok {
 		c.q.Set("alt", "media")
 		path = "storage/v1/" + rest
-	}
-	if path == "batch/storage/v1" || path == "batch" {
-		return a.batch(w, c)
 	}
 	rest, ok := strings.CutPrefix(path, "storage/v1/")
 	if !ok {

@@ -112,24 +112,6 @@ func FuzzMultipart(f *testing.F) {
 	})
 }
 
-// FuzzBatch: a batch is answered, whatever is in it.
-func FuzzBatch(f *testing.F) {
-	part := "--b\r\nContent-Type: application/http\r\nContent-ID: <1>\r\n\r\n%s\r\n\r\n"
-	for _, call := range []string{"GET /storage/v1/b/box HTTP/1.1", "DELETE /storage/v1/b/box/o/x", "GET http://other/storage/v1/b/box/o?prefix=a", "GET /box/x", "GET /storage/v1/b/box/o/x?alt=media", "POST /batch", "x"} {
-		f.Add(fmt.Sprintf(part, call) + "--b--")
-	}
-	h, _ := inProcess(f)
-	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest("POST", "/batch/storage/v1", strings.NewReader(body))
-		r.Header.Set("Content-Type", "multipart/mixed; boundary=b")
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, r)
-		if rec.Code != 200 && rec.Code != 400 {
-			t.Errorf("%q: %d %s", body, rec.Code, rec.Body)
-		}
-	})
-}
-
 // FuzzCopySource: the header of a copy names a bucket and an object, or is
 // refused.
 func FuzzCopySource(f *testing.F) {

@@ -148,6 +148,7 @@ func sizes(h http.Header, o bucket.Object, offset, length int64, partial bool) {
 	}
 	h.Set("Content-Length", strconv.FormatInt(length, 10))
 	if partial {
+		h.Del("X-Goog-Hash") // of the whole; old clients take it for the part's
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, offset+length-1, o.Size))
 	}
 }

@@ -1,7 +1,6 @@
 package storageapi
 
 import (
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -40,14 +39,6 @@ func (a *api) upload(w http.ResponseWriter, c *call, rest string) error {
 	}
 	if err := headers(&put, c.Header); err != nil {
 		return err
-	}
-	if strings.EqualFold(c.Header.Get("Content-Encoding"), "gzip") && c.q.Get("uploadType") != "resumable" {
-		// Packed for the way only; what is stored is what was packed.
-		unpacked, err := gzip.NewReader(c.Body)
-		if err != nil {
-			return fault.Errorf(fault.Invalid, "Content-Encoding is gzip, but the body is not: %w", err)
-		}
-		c.Body, c.ContentLength = io.NopCloser(unpacked), -1
 	}
 	switch kind := c.q.Get("uploadType"); kind {
 	case "media", "":
@@ -228,6 +219,10 @@ func (a *api) session(w http.ResponseWriter, c *call, id string) error {
 			body.Reader = &exact{c.Body, r.length}
 		}
 		st, err = a.Store.Upload(c.Context(), id, r.first, r.total, body)
+		if err == nil && r.last && st.Object == nil {
+			body.Reader = http.NoBody
+			st, err = a.Store.Upload(c.Context(), id, st.Received, st.Received, body)
+		}
 		if fault.Is(err, fault.Precondition) && !errors.Is(err, bucket.ErrNotModified) && r.first > st.Received {
 			err = &responded{kind{503, "backendError"}, err.Error()} // the client asks for the status and goes on
 		}
@@ -281,17 +276,18 @@ func (e *exact) Read(p []byte) (int, error) {
 // contentRange is a parsed Content-Range header of a session's request.
 type contentRange struct {
 	query  bool  // bytes */…: how far is it?
+	last   bool  // the object ends where the body does, whatever its length
 	first  int64 // offset of the body
 	length int64 // of the body; -1 when not known
 	total  int64 // of the object; -1 when not known
 }
 
-// parseContentRange reads "bytes 0-99/200", "bytes 0-99/*", "bytes 0-*/*",
-// "bytes */200" and "bytes */*". Without the header the body is the whole
-// object.
+// parseContentRange reads "bytes 0-99/200", "bytes 0-99/*", "bytes 0-*/*" (all
+// that there is), "bytes */200" and "bytes */*". Without the header the body is
+// the whole object.
 func parseContentRange(header string, contentLength int64) (contentRange, error) {
 	if header == "" {
-		return contentRange{length: contentLength, total: contentLength}, nil
+		return contentRange{length: contentLength, total: contentLength, last: contentLength < 0}, nil
 	}
 	bad := func() (contentRange, error) {
 		return contentRange{}, fault.Errorf(fault.Invalid, "Content-Range %q is not of the form bytes FIRST-LAST/TOTAL", header)
@@ -325,7 +321,9 @@ func parseContentRange(header string, contentLength int64) (contentRange, error)
 	if r.first, err = strconv.ParseInt(first, 10, 64); err != nil || r.first < 0 {
 		return bad()
 	}
-	if last != "*" {
+	if last == "*" {
+		r.last = r.total < 0
+	} else {
 		to, err := strconv.ParseInt(last, 10, 64)
 		if err != nil || to < r.first-1 || r.total >= 0 && to >= r.total && r.total > 0 {
 			return bad()

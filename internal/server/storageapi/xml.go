@@ -17,7 +17,7 @@ import (
 func isXML(r *http.Request) bool {
 	segment, _, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	switch segment {
-	case "storage", "upload", "resumable", "download", "batch":
+	case "storage", "upload", "resumable", "download":
 		return false
 	}
 	return true

@@ -431,13 +431,6 @@ func TestGzip(t *testing.T) {
 			}
 		}
 	}
-	// Packed for the way only.
-	if code, _, body := ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?uploadType=media&name=way", packed, "Content-Encoding", "gzip"); code != 200 || !strings.Contains(body, `"size":"17"`) {
-		t.Errorf("gzip on the way: %d %s", code, body)
-	}
-	if code, _, body := ask(t, "POST", s.URL+"/upload/storage/v1/b/box/o?uploadType=media&name=way", packed[:len(packed)-6], "Content-Encoding", "gzip"); code != 400 {
-		t.Errorf("gzip that is cut: %d %s", code, body)
-	}
 	if code, _, body := ask(t, "PUT", s.URL+"/box/not", "no gzip", "Content-Encoding", "gzip"); code != 200 {
 		t.Errorf("%d %s", code, body)
 	}
