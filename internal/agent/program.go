@@ -254,8 +254,13 @@ func (a *agent) cleanUp(well bool) {
 
 // groupName is unique on the machine.
 func (a *agent) groupName() string {
-	sum := sha256.Sum256([]byte(a.dir))
-	return fmt.Sprintf("%s-%s-%s", a.task.Name, filepath.Base(string(a.dir)), hex.EncodeToString(sum[:4]))
+	return fmt.Sprintf("%s-%s-%s", a.task.Name, filepath.Base(string(a.dir)), a.dir.sum())
+}
+
+// sum tells the folder from its copies.
+func (d Folder) sum() string {
+	sum := sha256.Sum256([]byte(d))
+	return hex.EncodeToString(sum[:4])
 }
 
 // wait waits until the program and its tree have ended, and says whether they
