@@ -241,10 +241,17 @@ func (a *agent) cleanUp(well bool) {
 	if well {
 		gone = append(gone, UserDir, "home")
 	}
-	for _, name := range gone {
+	remove := func(name string) {
 		if err := os.RemoveAll(a.dir.file(name)); err != nil {
 			a.Log.Warn("a folder of the program cannot be removed", "err", err)
 		}
+	}
+	for _, name := range gone {
+		remove(name)
+	}
+	if !well && fills(a.dir.file(UserDir)) {
+		remove(UserDir)
+		a.book.say(logs.Warning, "The working directory is not kept for inspection: the disk is full, and it takes more of it than is free.")
 	}
 	a.book.say(logs.Info, "Clean up finished.")
 	if well {
