@@ -12,7 +12,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -222,7 +224,8 @@ func (a *agent) prepare(ctx context.Context, files []File) (Env, error) {
 }
 
 // finish makes the log durable and then writes the exit record. While the disk
-// is full it waits: a run without a record would count as lost and be repeated.
+// takes none, full or read-only, it waits: a run without a record would count as
+// lost and be repeated. Only where the run's folder is gone nobody waits for it.
 func (a *agent) finish(exit job.Exit) error {
 	if a.book != nil {
 		a.book.end()
@@ -235,9 +238,10 @@ func (a *agent) finish(exit job.Exit) error {
 			}
 		}
 		err := writeJSON(a.dir.file(exitFile), exit, true)
-		if !fault.Is(err, fault.Full) {
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		a.Log.Error("the exit record cannot be written yet", "err", err)
 		time.Sleep(time.Second)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -72,6 +73,8 @@ type trial struct {
 	task *Task
 	dir  Folder
 	cmd  *exec.Cmd
+
+	stderr io.Writer // of the agent; nil is the test's log
 }
 
 func interpreter(t testing.TB) string {
@@ -124,6 +127,9 @@ func (tr *trial) launch() {
 	}
 	tr.cmd = exec.Command(exe, "agent", "--dir", string(tr.dir))
 	tr.cmd.Stderr = tr.t.Output()
+	if tr.stderr != nil {
+		tr.cmd.Stderr = tr.stderr
+	}
 	tr.cmd.Env = append(os.Environ(), mark(string(tr.dir)), "GORACE=atexit_sleep_ms=0")
 	tr.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := tr.cmd.Start(); err != nil {

@@ -55,3 +55,45 @@ open(sys.argv[1], "w").close()
 		t.Errorf("the log says nothing of missing lines; it ends with\n%s", got[max(0, len(got)-500):])
 	}
 }
+
+// TestAProgramThatFilledTheDiskIsNotKept: a server that has no room can neither
+// write down that the job failed nor, therefore, ever remove what fills it.
+func TestAProgramThatFilledTheDiskIsNotKept(t *testing.T) {
+	for name, source := range map[string]string{
+		"bytes": "with open('big', 'wb') as f:\n    while True: f.write(b'z' * 100000)\n",
+		"files": "i = 0\nwhile True:\n    open(str(i), 'w').close(); i += 1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTrial(t, interpreter(t), source)
+			jobs := filepath.Join(tr.task.DataDir, "jobs")
+			if err := unix.Mount("tmpfs", jobs, "tmpfs", 0, "size=4m,nr_inodes=300"); err != nil {
+				t.Skipf("SKIPPED: a small disk cannot be mounted here: %v", err)
+			}
+			t.Cleanup(func() {
+				if err := unix.Unmount(jobs, unix.MNT_DETACH); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := os.MkdirAll(string(tr.dir), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if exit := tr.run(); exit.Code != 1 || !strings.Contains(exit.Traceback, "No space left") {
+				t.Errorf("the record is %+v", exit)
+			}
+			if _, err := os.Stat(tr.dir.file(UserDir)); !os.IsNotExist(err) {
+				t.Errorf("its working directory: %v", err)
+			}
+			if got := tr.printed(); !strings.Contains(got, "not kept for inspection") {
+				t.Errorf("the log does not say so:\n%s", got)
+			}
+		})
+	}
+}
+
+func TestWhatFailedOnARoomyDiskIsKept(t *testing.T) {
+	tr := newTrial(t, interpreter(t), "open('x', 'w').close()\nraise SystemExit(1)\n")
+	tr.run()
+	if _, err := os.Stat(tr.dir.file(UserDir + "/x")); err != nil {
+		t.Error(err)
+	}
+}

@@ -14,7 +14,10 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
-const stopSignal = unix.SIGTERM
+const (
+	stopSignal = unix.SIGTERM
+	wakeSignal = unix.SIGCONT
+)
 
 // A record lock and not flock(2): it can be looked at without being taken, so
 // that a look never keeps an agent from starting, and the look tells the

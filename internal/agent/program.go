@@ -242,10 +242,17 @@ func (a *agent) cleanUp(well bool) {
 	if well {
 		gone = append(gone, UserDir, "home")
 	}
-	for _, name := range gone {
+	remove := func(name string) {
 		if err := os.RemoveAll(a.dir.file(name)); err != nil {
 			a.Log.Warn("a folder of the program cannot be removed", "err", err)
 		}
+	}
+	for _, name := range gone {
+		remove(name)
+	}
+	if !well && fills(a.dir.file(UserDir)) {
+		remove(UserDir)
+		a.book.say(logs.Warning, "The working directory is not kept for inspection: the disk is full, and it takes more of it than is free.")
 	}
 	a.book.say(logs.Info, "Clean up finished.")
 	if well {
@@ -255,8 +262,13 @@ func (a *agent) cleanUp(well bool) {
 
 // groupName is unique on the machine.
 func (a *agent) groupName() string {
-	sum := sha256.Sum256([]byte(a.dir))
-	return fmt.Sprintf("%s-%s-%s", a.task.Name, filepath.Base(string(a.dir)), hex.EncodeToString(sum[:4]))
+	return fmt.Sprintf("%s-%s-%s", a.task.Name, filepath.Base(string(a.dir)), a.dir.sum())
+}
+
+// sum tells the folder from its copies.
+func (d Folder) sum() string {
+	sum := sha256.Sum256([]byte(d))
+	return hex.EncodeToString(sum[:4])
 }
 
 // wait waits until the program and its tree have ended, and says whether they

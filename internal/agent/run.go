@@ -27,10 +27,24 @@ func (d Folder) Begun() bool {
 	return err == nil
 }
 
-// HasTask says whether the run may be, or was, begun.
-func (d Folder) HasTask() bool {
-	_, err := os.Stat(d.file(taskFile))
-	return !errors.Is(err, fs.ErrNotExist)
+// There says whether the run may be, or was, begun. A program that removes what
+// it finds may have left any part of its run's folder.
+func (d Folder) There() bool {
+	for _, name := range []string{taskFile, begunFile, exitFile} {
+		if _, err := os.Stat(d.file(name)); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
+// Vanished makes a run that is no more there one that was begun and is lost.
+func (d Folder) Vanished() error {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return disk(string(d), err)
+	}
+	_, err := makeOnce(d.file(begunFile))
+	return err
 }
 
 // Ended says whether there is an exit record.
@@ -63,7 +77,7 @@ func (d Folder) Status() (executor.ReplicaStatus, error) {
 		if st.Phase == "running" {
 			rs.State = job.ReplicaRunning
 		}
-	case !fault.Is(err, fault.NotFound):
+	case !none(err):
 		return rs, err
 	}
 	var exit job.Exit
@@ -75,7 +89,7 @@ func (d Folder) Status() (executor.ReplicaStatus, error) {
 		}
 		rs.State, rs.Exit = job.ReplicaExited, &exit
 		return rs, nil
-	case !fault.Is(err, fault.NotFound):
+	case !none(err):
 		return rs, err
 	}
 	if begun && !alive {
@@ -110,6 +124,8 @@ func (d Folder) Stop() error {
 	if err := p.Signal(stopSignal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
+	// One that somebody has paused hears of it all the same.
+	_ = p.Signal(wakeSignal)
 	return nil
 }
 
@@ -139,11 +155,12 @@ func (d Folder) Reap() error {
 		return fault.Errorf(fault.Precondition, "the agent of %s lives, as process %d", d, pid)
 	}
 	var me self
-	if err := readJSON(d.file(agentFile), &me); err != nil && !fault.Is(err, fault.NotFound) {
+	if err := readJSON(d.file(agentFile), &me); err != nil && !none(err) {
 		return err
 	}
 	t := tree{dir: string(d)}
-	if me.Group != "" && strings.Contains(me.Group, groupPrefix) {
+	// In the copy of a data directory is the group of the run that was copied.
+	if name := filepath.Base(me.Group); strings.HasPrefix(name, groupPrefix) && strings.HasSuffix(name, "-"+d.sum()) {
 		t.group = openGroup(me.Group, me.CPU)
 	}
 	if err := t.kill(); err != nil {

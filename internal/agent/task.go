@@ -119,6 +119,13 @@ type self struct {
 	CPU     string    `json:"cpu,omitempty"`   // and the one for the CPU, where that is another
 }
 
+// errDamaged is a file that says nothing: what is not made durable may be empty
+// after a power cut.
+var errDamaged = errors.New("the file is damaged")
+
+// none says whether an error of readJSON means that nothing was said.
+func none(err error) bool { return fault.Is(err, fault.NotFound) || errors.Is(err, errDamaged) }
+
 func readJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -128,7 +135,7 @@ func readJSON(path string, v any) error {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return fmt.Errorf("read %s: %w: %w", path, errDamaged, err)
 	}
 	return nil
 }

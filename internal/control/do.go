@@ -203,8 +203,19 @@ func (c *Controller) attend(ctx context.Context, it *Item) {
 	}
 	wctx, cancel := context.WithCancel(ctx)
 	c.watches[it.Key] = cancel
-	key, handle, number := it.Key, a.Handle, a.Number
-	c.work.Go(func() { c.watch(wctx, key, handle, number) })
+	key, handle, number, seen := it.Key, a.Handle, a.Number, begun(a)
+	c.work.Go(func() { c.watch(wctx, key, handle, number, seen) })
+}
+
+// begun are the runs that were started: should there be no trace of one, it is
+// lost.
+func begun(a *job.Attempt) (s executor.Status) {
+	for _, r := range a.Replicas {
+		if r.State == job.ReplicaPreparing || r.State == job.ReplicaRunning {
+			s.Replicas = append(s.Replicas, executor.ReplicaStatus{Replica: r.Replica, Run: r.Run})
+		}
+	}
+	return s
 }
 
 func (c *Controller) unwatch(key job.Key) {
@@ -216,8 +227,7 @@ func (c *Controller) unwatch(key job.Key) {
 }
 
 // watch gives the loop every news of an attempt.
-func (c *Controller) watch(ctx context.Context, key job.Key, handle string, number int) {
-	var seen executor.Status
+func (c *Controller) watch(ctx context.Context, key job.Key, handle string, number int, seen executor.Status) {
 	answered := false
 	for {
 		st, err := c.o.Executor.Wait(ctx, handle, seen)

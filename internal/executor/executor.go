@@ -104,7 +104,8 @@ type Executor interface {
 	Start(ctx context.Context, a Attempt) (handle string, err error)
 
 	// Wait blocks until the status differs from seen and returns it. A zero
-	// seen returns at once. Cancelling ctx stops the waiting, never the
+	// seen returns at once. A run that seen names, and of which there is no more
+	// a trace, is lost; seen may name runs whose state is not known. Cancelling ctx stops the waiting, never the
 	// attempt. An unknown handle is fault.NotFound.
 	Wait(ctx context.Context, handle string, seen Status) (Status, error)
 

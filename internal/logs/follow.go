@@ -1,11 +1,13 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,77 +133,52 @@ func (f *follower) close() {
 // maxRound is how many bytes of each spool are read before they are given out.
 const maxRound = 1 << 20
 
+// item is an entry that was read and is to be given.
+type item struct {
+	entry  Entry
+	at     time.Time // by which it is sorted
+	source string    // "" for the service
+	next   int64     // the cursor after it, in its source
+}
+
 // round gives out what is new. Entries of one round are given in the order of
 // time; an entry's cursor counts what was given so far, source by source.
 func (f *follower) round(ctx context.Context, j job.Job, service bool) error {
+	var items []item // read and not given
+	if service {
+		var err error
+		if items, err = f.events(ctx); err != nil {
+			return err
+		}
+	}
+	read := maps.Clone(f.at.offsets)
+	more := map[string]time.Time{} // of spools with more to read, up to when they are read
+	waits := map[string]bool{}     // spools in items
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
-		}
-		type item struct {
-			entry  Entry
-			at     time.Time // by which it is sorted
-			source string    // "" for the service
-			next   int64
-		}
-		var items []item
-		more := false
-		if service {
-			entries, last, err := f.r.service(ctx, f.key, f.at.event)
-			if err != nil {
-				return err
-			}
-			// Events are numbered as they are written and timed as they
-			// happened. The cursor is a number, so that is their order.
-			var at time.Time
-			for _, e := range entries {
-				seq, err := strconv.ParseInt(e.InsertID[1:], 16, 64)
-				if err != nil {
-					return fmt.Errorf("the number of event %q: %w", e.InsertID, err)
-				}
-				if e.Time.After(at) {
-					at = e.Time
-				}
-				items = append(items, item{e, at, "", seq})
-			}
-			if len(entries) == 0 {
-				f.at.event = last
-			}
-			service = false
 		}
 		names, err := f.r.spools(j)
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
-			file := f.files[name]
-			if file == nil {
-				file, err = os.Open(filepath.Join(f.r.folder(j), name))
-				if errors.Is(err, fs.ErrNotExist) {
-					continue
-				}
-				if err != nil {
-					return fmt.Errorf("open a log: %w", err)
-				}
-				f.files[name] = file
-			}
-			if info, err := file.Stat(); err != nil || info.Size() <= f.at.offsets[name] {
+			if waits[name] {
 				continue
 			}
-			start := f.at.offsets[name]
-			for frames := newFrames(file, start); ; {
-				e, err := frames.next()
-				if err == io.EOF {
-					break
-				}
-				if err != nil {
-					return fmt.Errorf("read a log: %w", err)
-				}
-				items = append(items, item{e, e.Time, name, frames.offset})
-				if frames.offset-start >= maxRound {
-					more = true
-					break
-				}
+			part, goesOn, err := f.read(j, name, read[name])
+			if err != nil {
+				return err
+			}
+			delete(more, name)
+			if len(part) == 0 {
+				continue
+			}
+			end := part[len(part)-1]
+			read[name] = end.next
+			items = append(items, part...)
+			if goesOn {
+				more[name] = end.at
 			}
 		}
 		// Within a source, time and InsertID go the way they were written.
@@ -211,21 +188,94 @@ func (f *follower) round(ctx context.Context, j job.Job, service bool) error {
 			}
 			return strings.Compare(a.entry.InsertID, b.entry.InsertID)
 		})
-		for _, it := range items {
-			if it.source == "" {
-				f.at.event = it.next
-			} else {
-				f.at.offsets[it.source] = it.next
-			}
-			if f.task != "" && it.entry.Task != f.task {
-				continue
-			}
-			if err := f.fn(Record{it.entry, f.key}, f.at.String()); err != nil {
+		// What comes after all that was read of a spool with more to read waits for
+		// that.
+		given := len(items)
+		for _, end := range more {
+			n, _ := slices.BinarySearchFunc(items, end, func(it item, end time.Time) int { return cmp.Or(it.at.Compare(end), -1) })
+			given = min(given, n)
+		}
+		for _, it := range items[:given] {
+			if err := f.give(it); err != nil {
 				return err
 			}
 		}
-		if !more {
+		if len(more) == 0 {
 			return nil
+		}
+		items = slices.Delete(items, 0, given)
+		clear(waits)
+		for _, it := range items {
+			waits[it.source] = true
+		}
+	}
+}
+
+func (f *follower) give(it item) error {
+	if it.source == "" {
+		f.at.event = it.next
+	} else {
+		f.at.offsets[it.source] = it.next
+	}
+	if f.task != "" && it.entry.Task != f.task {
+		return nil
+	}
+	return f.fn(Record{it.entry, f.key}, f.at.String())
+}
+
+// events reads what the service has said.
+func (f *follower) events(ctx context.Context) ([]item, error) {
+	entries, last, err := f.r.service(ctx, f.key, f.at.event)
+	if err != nil {
+		return nil, err
+	}
+	var items []item
+	// Events are numbered as they are written and timed as they happened. The
+	// cursor is a number, so that is their order.
+	var at time.Time
+	for _, e := range entries {
+		seq, err := strconv.ParseInt(e.InsertID[1:], 16, 64)
+		if err != nil {
+			return nil, fmt.Errorf("the number of event %q: %w", e.InsertID, err)
+		}
+		if e.Time.After(at) {
+			at = e.Time
+		}
+		items = append(items, item{e, at, "", seq})
+	}
+	if len(entries) == 0 {
+		f.at.event = last
+	}
+	return items, nil
+}
+
+// read reads a part of a spool and says whether there is more.
+func (f *follower) read(j job.Job, name string, start int64) (items []item, more bool, err error) {
+	file := f.files[name]
+	if file == nil {
+		file, err = os.Open(filepath.Join(f.r.folder(j), name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("open a log: %w", err)
+		}
+		f.files[name] = file
+	}
+	if info, err := file.Stat(); err != nil || info.Size() <= start {
+		return nil, false, nil
+	}
+	for frames := newFrames(file, start); ; {
+		e, err := frames.next()
+		if err == io.EOF {
+			return items, false, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("read a log: %w", err)
+		}
+		items = append(items, item{e, e.Time, name, frames.offset})
+		if frames.offset-start >= maxRound {
+			return items, true, nil
 		}
 	}
 }

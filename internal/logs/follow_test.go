@@ -246,3 +246,34 @@ func BenchmarkFollowingABacklog(b *testing.B) {
 		}
 	}
 }
+
+// TestABacklogIsGivenInTheOrderOfTime: however long the logs are that a job has
+// left, its end is not said in the middle of them.
+func TestABacklogIsGivenInTheOrderOfTime(t *testing.T) {
+	dir, m := t.TempDir(), newMemory()
+	j := m.set(k1, job.Succeeded)
+	line := strings.Repeat("x", 1000)
+	second := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Second) }
+	for i, step := range []int{1, 2, 7} { // of different length
+		s := spool(t, dir, j, fmt.Sprintf("worker-replica-%d", i), i)
+		for n := 0; n < 7000; n += step {
+			put(t, s, second(n), line)
+		}
+		s.Flush()
+	}
+	for n := range 8 {
+		m.say(k1, second(n*1000), "said")
+	}
+	var last time.Time
+	count := 0
+	err := NewReader(dir, m).Follow(t.Context(), k1, "", "", func(rec Record, _ string) error {
+		if count++; rec.Time.Before(last) {
+			t.Fatalf("entry %d, of %s at %s, comes after one of %s", count, rec.Task, rec.Time, last)
+		}
+		last = rec.Time
+		return nil
+	})
+	if err != nil || count != 7000+3500+1000+8 {
+		t.Errorf("%d entries, %v", count, err)
+	}
+}

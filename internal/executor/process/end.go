@@ -83,6 +83,7 @@ func (e *Executor) Remove(_ context.Context, s string, keep time.Duration) error
 	if err != nil {
 		return err
 	}
+	defer e.beginRemoval(h.Name)()
 	for _, r := range list {
 		if err := e.removeRun(h, r, keep); err != nil {
 			return err
@@ -96,6 +97,20 @@ func (e *Executor) Remove(_ context.Context, s string, keep time.Duration) error
 	}
 	e.release(h.Name)
 	return nil
+}
+
+// beginRemoval keeps runs from being missed until they are removed.
+func (e *Executor) beginRemoval(name string) (end func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.removing[name]++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.removing[name]--; e.removing[name] == 0 {
+			delete(e.removing, name)
+		}
+	}
 }
 
 func (e *Executor) removeRun(h handle, r run, keep time.Duration) error {

@@ -60,6 +60,7 @@ type Executor struct {
 	ports    map[int]string           // guarded by mu; port → attempt; nil until read
 	gpus     map[string]string        // guarded by mu; GPU → attempt; read with ports
 	next     int                      // guarded by mu; where the search for a port goes on
+	removing map[string]int           // guarded by mu; attempts that are being removed
 
 	meter meter
 
@@ -88,7 +89,7 @@ func New(o Options) (*Executor, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Executor{Options: o, launchGrace: launchGrace, fileTick: fileTick, launched: map[agent.Folder]*launch{}, waits: map[chan struct{}]string{}}
+	e := &Executor{Options: o, launchGrace: launchGrace, fileTick: fileTick, launched: map[agent.Folder]*launch{}, waits: map[chan struct{}]string{}, removing: map[string]int{}}
 	if err := os.MkdirAll(filepath.Join(dir, "attempts"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}

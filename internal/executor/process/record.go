@@ -30,7 +30,9 @@ func (e *Executor) readRecord(name string) (record, error) {
 		return r, fmt.Errorf("read attempt %s: %w", name, err)
 	}
 	if err := json.Unmarshal(b, &r); err != nil {
-		return r, fmt.Errorf("read attempt %s: %w", name, err)
+		// What it reserved cannot be known; a server that does not start because of
+		// it helps nobody.
+		return record{}, &fault.Error{Kind: fault.NotFound, Msg: "the record of attempt " + name + " is damaged: " + err.Error(), Err: err}
 	}
 	return r, nil
 }
@@ -43,9 +45,8 @@ func (e *Executor) writeRecord(r record) error {
 	return agent.WriteFile(e.record(r.Name), b, true)
 }
 
-// runs are the attempt's run folders. One without a task is what a Start that
-// was cut off, or a Remove, left: nothing of it was ever begun, or nothing is
-// left of it.
+// runs are the attempt's run folders. An empty one is what a Start that was cut
+// off, or a Remove, left: nothing of it was ever begun, or nothing is left of it.
 func (e *Executor) runs(h handle) ([]run, error) {
 	entries, err := os.ReadDir(e.attemptDir(h))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +62,7 @@ func (e *Executor) runs(h handle) ([]run, error) {
 	for _, entry := range entries {
 		if r, ok := parseRun(entry.Name()); ok {
 			r.dir = agent.Folder(filepath.Join(e.attemptDir(h), entry.Name()))
-			if !r.dir.HasTask() {
+			if !r.dir.There() {
 				continue
 			}
 			list = append(list, r)

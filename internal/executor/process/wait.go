@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/trainyard/trainyard/internal/agent"
@@ -49,6 +50,13 @@ func (e *Executor) Wait(ctx context.Context, s string, seen executor.Status) (ex
 			if err != nil {
 				return executor.Status{}, err
 			}
+			missed, err := e.miss(h, st, seen)
+			if err != nil {
+				return executor.Status{}, err
+			}
+			if missed {
+				continue
+			}
 			if !same(st, seen) || len(seen.Replicas) == 0 {
 				return st, nil
 			}
@@ -86,6 +94,33 @@ func (e *Executor) tell(d agent.Folder) {
 			c <- struct{}{}
 		}
 	}
+}
+
+// miss notes that runs are lost that were seen and whose folders are gone: a
+// program may remove what is above its own folder, and an administrator the
+// wrong one. What goes on of them is found, and ended, by its mark.
+func (e *Executor) miss(h handle, now, seen executor.Status) (missed bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.removing[h.Name] > 0 {
+		return false, nil
+	}
+	if _, err := e.readRecord(h.Name); err != nil {
+		return false, nil // removed
+	}
+	for _, s := range seen.Replicas {
+		there := slices.ContainsFunc(now.Replicas, func(n executor.ReplicaStatus) bool { return n.Replica == s.Replica && n.Run >= s.Run })
+		if there {
+			continue
+		}
+		missed = true
+		d := agent.Folder(filepath.Join(e.attemptDir(h), agent.RunName(s.Replica, s.Run)))
+		e.Log.Warn("the folder of a run is gone", "folder", string(d))
+		if err := d.Vanished(); err != nil {
+			return false, err
+		}
+	}
+	return missed, nil
 }
 
 // status reads what is known of all latest runs, and looks after those that
