@@ -6,6 +6,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ func (c *Cache) command(ctx context.Context, l *lock, step string, log func(stri
 	cmd.Dir = c.dir
 	cmd.WaitDelay = 2 * time.Second
 	l.share(cmd)
-	out := &output{redact: c.redact}
+	out := &output{redact: c.redact, folder: regexp.MustCompile(regexp.QuoteMeta(c.dir) + `/[^\s'"` + "`" + `]*/`)}
 	if step == "environment" {
 		out.log = log
 	}
@@ -50,7 +51,7 @@ func (c *Cache) command(ctx context.Context, l *lock, step string, log func(stri
 	if ctx.Err() != nil {
 		return &InstallError{Step: step, Output: out.text(), Err: fault.Errorf(fault.Unavailable, "installing was stopped: %w", context.Cause(ctx))}
 	}
-	return explain(step, out.text(), err)
+	return explain(step, out.folder.ReplaceAllString(out.text(), ""), err)
 }
 
 // environ is the installers' environment: the caller's, less what would lead
@@ -58,8 +59,9 @@ func (c *Cache) command(ctx context.Context, l *lock, step string, log func(stri
 func (c *Cache) environ() []string {
 	var env []string
 	for _, kv := range c.o.Environ {
-		name, _, _ := strings.Cut(kv, "=")
-		if !slices.Contains(astray, name) {
+		name, v, _ := strings.Cut(kv, "=")
+		unset := v == "" && (strings.HasPrefix(name, "UV_") || strings.HasPrefix(name, "PIP_")) // uv refuses UV_EXCLUDE_NEWER=
+		if !unset && !slices.Contains(astray, name) && kv != "UV_LINK_MODE=symlink" {           // whoever cleans the cache would break environments
 			env = append(env, kv)
 		}
 	}
@@ -81,6 +83,7 @@ func (c *Cache) environ() []string {
 	set("PIP_NO_COLOR", "1")
 	set("PIP_PROGRESS_BAR", "off")
 	set("PYTHONUNBUFFERED", "1")
+	set("UV_CONSTRAINT", strings.Join(x.Constraints, " "))
 	set("SSL_CERT_FILE", x.CA)
 	set("SSL_CLIENT_CERT", x.ClientCert)
 	set("UV_INSECURE_HOST", strings.Join(x.Trusted, " "))
@@ -105,18 +108,26 @@ func (c *Cache) environ() []string {
 // astray are variables that are about some other environment.
 var astray = []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "PYENV_VERSION",
 	"UV_PYTHON", "UV_PROJECT", "UV_WORKING_DIR", "UV_TARGET", "UV_PREFIX", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT",
+	"UV_VENV_SEED", "UV_REQUIRE_HASHES", "UV_NO_BUILD_ISOLATION", "PIP_NO_BUILD_ISOLATION", "PIP_REQUIRE_HASHES", "PIP_NO_DEPS", "PIP_DRY_RUN",
 	"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_REQUIREMENT", "PIP_QUIET", "PIP_VERBOSE"}
 
 // output keeps the end of what a command writes.
 type output struct {
 	redact func(string) string
 	log    func(string)
+	folder *regexp.Regexp // of the cache, which says nothing to who reads of a failure
 
-	mu   sync.Mutex
-	rest []byte   // of a line; guarded by mu
-	tail []string // guarded by mu
-	size int      // of tail; guarded by mu
+	mu     sync.Mutex
+	rest   []byte   // of a line; guarded by mu
+	tail   []string // guarded by mu
+	size   int      // of tail; guarded by mu
+	failed string   // the line that says what does not build, above what its compiler says; guarded by mu
 }
+
+var (
+	building = regexp.MustCompile(`^\s*Building (\S+)==(\S+)$`)
+	unbuilt  = regexp.MustCompile(`Failed to (?:download and )?build `)
+)
 
 const maxOutput = 16 << 10
 
@@ -146,6 +157,12 @@ func (o *output) line(s string) {
 	s = o.redact(s)
 	if o.log != nil {
 		o.log(s)
+		if m := building.FindStringSubmatch(s); m != nil {
+			o.log(m[1] + " " + m[2] + " has no wheel for this Python and machine: it is built from its source, which may take long or fail.")
+		}
+	}
+	if unbuilt.MatchString(s) {
+		o.failed = s
 	}
 	o.tail, o.size = append(o.tail, s), o.size+len(s)
 	for o.size > maxOutput && len(o.tail) > 1 {
@@ -164,5 +181,9 @@ func (o *output) flush() {
 func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return strings.Join(o.tail, "\n")
+	text := strings.Join(o.tail, "\n")
+	if !strings.Contains(text, o.failed) {
+		text = o.failed + "\n" + text
+	}
+	return text
 }

@@ -48,16 +48,23 @@ type reason struct {
 // too early.
 var unreadable = pattern.New(`(?i)has an invalid package format|The structure of .{1,80} was invalid|failed to read from zip file`)
 
+const (
+	tryBuild  = "try it on your machine: pip wheel --no-deps ARCHIVE"
+	untrusted = "the package index's certificate is not trusted here"
+	trustIt   = "name a file with the certificate of who signed it (PIP_CERT, or cert in pip.conf, of the server's user), or trust the host (PIP_TRUSTED_HOST)"
+)
+
 // reasons are tried in order: a build that fails because the disk is full is a
 // full disk.
 var reasons = []reason{
 	{pattern.New(`No space left on device|os error 28\b`), fault.Full, "the disk is full", "make room where the environments are, then submit again"},
 	{pattern.New(`(?s)status code:? (?:401|403)|\b(?:401|403) (?:Client Error|Unauthorized|Forbidden)|HTTP status client error \((?:401|403)`), fault.Denied,
 		"the package index refuses access", "check the user name and password in the index settings"},
+	{pattern.New(`(?i)invalid peer certificate|certificate[_ ]verify[_ ]failed`), fault.Precondition, untrusted, trustIt},
 	{pattern.New(`(?i)error sending request|dns error|failed to lookup address|connection refused|connection reset|operation timed out|NewConnectionError|ConnectTimeoutError|ReadTimeoutError|Max retries exceeded|temporary failure in name resolution|error decoding response body|response body error|closed before message|before message length|HTTP status server error|tls handshake|ProxyError`),
 		fault.Unavailable, "the package index is not reachable", "check the network and the index settings, then submit again"},
-	{pattern.New(`(?i)hash mismatch|HashMismatch|DO NOT MATCH THE HASHES|hashes? .{0,40}do(?:es)? not match|No hash(?:es)? (?:was|were) found`), fault.Invalid, "a file in the package index has another digest than the locked one",
-		"let the index serve the original file; or put a runtime version of your own, without digests, into runtimes.d"},
+	{pattern.New(`(?i)hash mismatch|HashMismatch|DO NOT MATCH THE HASHES|hashes? .{0,40}do(?:es)? not match|No hash(?:es)? (?:was|were) found`), fault.Invalid, "a file in the package index has another digest than is written for it",
+		"let the index serve the original file, and its page tell the truth; a runtime version of your own, in runtimes.d, can do without digests"},
 	{pattern.New(`(?i)network (?:was|is) disabled|network connectivity is disabled|--offline`), fault.Precondition, "it is not in the cache, and installing is set to be offline", ""},
 	{pattern.New(`requires (?:a different Python|Python|python)[^\n]*?((?:>|<|=|!|~)[^\s,;:)]*(?:,\s*(?:>|<|=|!|~)[^\s,;:)]*)*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
 	{pattern.New(`Requires-Python ((?:>|<|=|!|~)[^\s;]*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
@@ -65,12 +72,13 @@ var reasons = []reason{
 		"there is none for this Python and platform", "require another version, or ask for another Python with pythonVersion"},
 	{unreadable, fault.Invalid, "it cannot be read whole from the package index: it is damaged there, or the connection was cut", "submit again; if it fails again, require another version"},
 	{pattern.New(`was not found in the package registry|was not found in the provided package locations|from versions: none`), fault.Invalid, "there is no such package in the index", "check its name; if it is your own, give its archive with --packages"},
+	{pattern.New(`there are no versions of`), fault.Invalid, "the package index lists no version of it", "see that the index's address leads to a package index, and not to a page to log in at"},
 	{pattern.New(`there is no version of|only (?:the following versions|[\w.<>=\[\]-]+ (?:is|are)) available|No matching distribution found|only .{0,200}(?:is|are) available`), fault.Invalid, "there is no matching version in the index", "check the version that is required"},
 	{pattern.New(`(?i)ResolutionImpossible|conflicting dependencies|your requirements are unsatisfiable`), fault.Invalid, "the requirements contradict each other", "loosen one of the versions that are required"},
 	{pattern.New(`(?i)not a valid wheel|failed to extract archive|invalid wheel|failed to unzip|failed to read (?:archive|metadata)|is not a zip file|BadZipFile|not a gzip file|invalid gzip header|invalid tar file|failed to read tar`), fault.Invalid, "the archive is damaged", "make it again"},
 	{pattern.New(`(?:ModuleNotFoundError|ImportError): No module named '?([A-Za-z_]\w*).*(?:Failed to build|Failed building wheel|Call to .* failed|metadata-generation-failed)`), fault.Invalid, "it does not build",
 		"packages are built apart from others: name what its setup.py imports in a pyproject.toml beside it: [build-system] requires = [\"setuptools<82\", \"$1\"]; a package of your own cannot be imported there"},
-	{pattern.New(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", "try it on your machine: pip wheel --no-deps ARCHIVE"},
+	{pattern.New(`(?i)Failed to build|Failed building wheel|metadata-generation-failed|Building wheel for .* error|build backend returned an error|Call to .* failed|subprocess-exited-with-error|egg_info did not run`), fault.Invalid, "it does not build", tryBuild},
 	{pattern.New(`(?i)failed to parse|invalid requirement|Couldn't parse requirement`), fault.Invalid, "a requirement cannot be read", "write it as in install_requires=['numpy>=1.20']"},
 }
 
@@ -94,7 +102,11 @@ func explain(step, text string, cause error) *InstallError {
 		}
 		e.Retry = r.kind == fault.Unavailable
 		e.again = e.Retry || r.find == unreadable
-		e.Err = &fault.Error{Kind: r.kind, Msg: say, Hint: fill(r.hint), Err: cause}
+		hint := fill(r.hint)
+		if step == "environment" && hint == tryBuild {
+			hint = "a version with a wheel for this Python needs no building: require one, or ask for another Python with pythonVersion"
+		}
+		e.Err = &fault.Error{Kind: r.kind, Msg: say, Hint: hint, Err: cause}
 		return e
 	}
 	if e.Code == 0 {
@@ -127,19 +139,23 @@ func telling(text string) string {
 	return cut(lastLines(clean, 3))
 }
 
+// empty are lines that say only that something failed, which is known, or that
+// something began.
+var empty = pattern.New(`^(?:error: )?(?:Failed to build |The build backend returned an error|Call to .* failed|Building wheel from|removing build/|Prepared \d|Resolved \d|hint:|$)`)
+
 func lastLines(s string, n int) string {
 	var lines []string
 	for line := range strings.Lines(s) {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "cause: ")
-		if line != "" && !strings.HasPrefix(line, "hint:") {
-			lines = append(lines, line)
+		if line = strings.TrimPrefix(strings.TrimSpace(line), "cause: "); !empty.MatchString(line) {
+			lines = append(lines, limit(line, 200))
 		}
 	}
 	return cut(strings.Join(lines[max(0, len(lines)-n):], " / "))
 }
 
-func cut(s string) string {
-	const most = 600
+func cut(s string) string { return limit(s, 600) }
+
+func limit(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + " …"
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,10 @@ func TestFailuresAreSentences(t *testing.T) {
 			[]string{"app 1.0 requires six==99.99: there is no matching version in the index"}},
 		{"setup.py that raises", sdist(t, "app", "1.0", "", map[string]string{"setup.py": "raise RuntimeError('my setup broke')"}), fault.Invalid,
 			[]string{"app-1.0.tar.gz", "does not build", "RuntimeError: my setup broke"}},
+		{"setup.py that gives up", sdist(t, "app", "1.0", "", map[string]string{"setup.py": "import sys\nsys.exit('install the SDK first')"}), fault.Invalid,
+			[]string{"app-1.0.tar.gz: it does not build: install the SDK first"}},
+		{"a requirement that is none in setup.py", sdist(t, "app", "1.0", "install_requires=['-e git+https://127.0.0.1/x#egg=x']", nil), fault.Invalid,
+			[]string{"does not build: ", "error in app setup command: 'install_requires' must be"}},
 		{"setup.py that imports what is not there", sdist(t, "app", "1.0", "", map[string]string{"setup.py": "import tyard_helper\nfrom setuptools import setup\nsetup(name='app', version='1.0')\n"}), fault.Invalid,
 			[]string{"app-1.0.tar.gz", "does not build", "No module named 'tyard_helper'", `requires = ["setuptools<82", "tyard_helper"]`}},
 		{"not an archive", File{Name: "app.whl", Path: "errors_test.go", SHA256: "00"}, fault.Invalid, []string{"app.whl", "not named as a wheel"}},
@@ -48,6 +54,49 @@ func TestFailuresAreSentences(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestADependencyThatIsBuiltSaysSo: building takes minutes, and what a compiler
+// says at its end says nothing of whose fault it was.
+func TestADependencyThatIsBuiltSaysSo(t *testing.T) {
+	lib := sdist(t, "tyard-lib", "1.0", "", map[string]string{"setup.py": "import sys\nfrom setuptools import setup\nif 'bdist_wheel' in sys.argv:\n    for i in range(3000): print('gcc -c -O3', i, file=sys.stderr)\n    sys.exit('error: ' + 'x' * 900)\nsetup(name='tyard-lib', version='1.0')\n"})
+	o := withUV(t, Options{Environ: append(os.Environ(), "PIP_FIND_LINKS="+filepath.Dir(lib.Path))})
+	log := ""
+	_, err := testCache(t, t.TempDir(), o).Prepare(t.Context(), Request{Packages: []File{wheel(t, "app", "1.0", []string{"toolz", "tyard-lib"}, nil)}}, func(s string) { log += s + "\n" })
+	if err == nil || !strings.HasPrefix(err.Error(), "app 1.0 requires tyard-lib: it does not build: ") || !strings.Contains(fault.HintOf(err), "a version with a wheel") || len(err.Error()) > 800 {
+		t.Errorf("Prepare = %v (%s)", err, fault.HintOf(err))
+	}
+	if !strings.Contains(log, "\ntyard-lib 1.0 has no wheel for this Python and machine: it is built from its source, which may take long or fail.\n") {
+		t.Errorf("the log does not say that it is built:\n%s", log)
+	}
+}
+
+func TestAnIndexThatIsNone(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<html><body>Log in, please.</body></html>"))
+	}))
+	defer s.Close()
+	x := &index{Server: s}
+	_, err := x.cache(t, t.TempDir()).Prepare(t.Context(), x.request(wheel(t, "app", "1.0", []string{"six"}, nil)), nil)
+	if err == nil || !strings.Contains(err.Error(), "app 1.0 requires six: the package index lists no version of it") {
+		t.Errorf("Prepare = %v", err)
+	}
+}
+
+func TestACertificateThatIsNotTrusted(t *testing.T) {
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	defer s.Close()
+	c := (&index{Server: s}).cache(t, t.TempDir())
+	_, err := c.Prepare(t.Context(), Request{Packages: []File{wheel(t, "app", "1.0", []string{"six"}, nil)}}, nil)
+	c.o.UV, c.o.Environ = "", []string{"PATH=/none"}
+	_, uvErr := c.UV(t.Context())
+	for _, err := range []error{err, uvErr} {
+		e, _ := errors.AsType[*InstallError](err)
+		if !fault.Is(err, fault.Precondition) || e != nil && e.Retry || !strings.Contains(err.Error(), "the package index's certificate is not trusted here") || !strings.Contains(fault.HintOf(err), "PIP_CERT") {
+			t.Errorf("Prepare or UV = %v (%s)", err, fault.HintOf(err))
+		}
 	}
 }
 

@@ -139,6 +139,9 @@ func (c *Cache) get(ctx context.Context, client *http.Client, address, accept st
 		}
 	}
 	text := c.redact(err.Error()) // an address in it may hold a password
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fault.Errorf(fault.Precondition, "%s: %s", untrusted, text).WithHint("%s", trustIt)
+	}
 	return fault.Errorf(fault.Unavailable, "the package index is not reachable: %s", text).WithHint("check the network and the index settings")
 }
 

@@ -15,16 +15,17 @@ import (
 // Index says where packages come from, as pip's settings have it. Settings of
 // uv win over it where uv installs.
 type Index struct {
-	URL        string // empty: the public index
-	Extra      []string
-	FindLinks  []string // folders that are there, and addresses
-	NoIndex    bool
-	CA         string // file of certificates
-	ClientCert string // file with certificate and key
-	Trusted    []string
-	Netrc      string // file of passwords
-	Keyring    bool   // the command keyring has passwords
-	Proxy      string // address, over those of the environment
+	URL         string // empty: the public index
+	Extra       []string
+	FindLinks   []string // folders that are there, and addresses
+	NoIndex     bool
+	Constraints []string // files that say which versions may be
+	CA          string   // file of certificates
+	ClientCert  string   // file with certificate and key
+	Trusted     []string
+	Netrc       string // file of passwords
+	Keyring     bool   // the command keyring has passwords
+	Proxy       string // address, over those of the environment
 
 	uvOwn bool   // uv has settings of its own for where packages come from
 	uvSum string // of those settings
@@ -38,15 +39,16 @@ const PublicIndex = "https://pypi.org/simple"
 func IndexFrom(environ []string, home string) Index {
 	o := pipOptions(environ, home)
 	x := Index{
-		URL:        o.get("index-url"),
-		Extra:      strings.Fields(o.get("extra-index-url")),
-		NoIndex:    truth(o.get("no-index")),
-		CA:         cmp.Or(o.get("cert"), lookup(environ, "REQUESTS_CA_BUNDLE"), lookup(environ, "SSL_CERT_FILE"), lookup(environ, "CURL_CA_BUNDLE")),
-		ClientCert: o.get("client-cert"),
-		Trusted:    strings.Fields(o.get("trusted-host")),
-		Netrc:      cmp.Or(lookup(environ, "NETRC"), filepath.Join(home, ".netrc")),
-		Keyring:    o.get("keyring-provider") == "subprocess" || lookup(environ, "UV_KEYRING_PROVIDER") == "subprocess",
-		Proxy:      o.get("proxy"),
+		URL:         o.get("index-url"),
+		Extra:       strings.Fields(o.get("extra-index-url")),
+		NoIndex:     truth(o.get("no-index")),
+		Constraints: strings.Fields(cmp.Or(lookup(environ, "UV_CONSTRAINT"), o.get("constraint"))),
+		CA:          cmp.Or(o.get("cert"), lookup(environ, "REQUESTS_CA_BUNDLE"), lookup(environ, "SSL_CERT_FILE"), lookup(environ, "CURL_CA_BUNDLE")),
+		ClientCert:  o.get("client-cert"),
+		Trusted:     strings.Fields(o.get("trusted-host")),
+		Netrc:       cmp.Or(lookup(environ, "NETRC"), filepath.Join(home, ".netrc")),
+		Keyring:     o.get("keyring-provider") == "subprocess" || lookup(environ, "UV_KEYRING_PROVIDER") == "subprocess",
+		Proxy:       o.get("proxy"),
 	}
 	for _, f := range strings.Fields(o.get("find-links")) {
 		if strings.Contains(f, "://") {
@@ -70,7 +72,7 @@ func (x *Index) uvSettings(environ []string, home string) {
 			sum.Write([]byte(name + "=" + redactURLs(v) + "\n"))
 		}
 	}
-	for _, name := range []string{"UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_PRERELEASE", "UV_RESOLUTION", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_TORCH_BACKEND", "UV_INDEX_STRATEGY", "UV_NO_BINARY", "UV_NO_BUILD"} {
+	for _, name := range []string{"UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_PRERELEASE", "UV_RESOLUTION", "UV_OVERRIDE", "UV_TORCH_BACKEND", "UV_INDEX_STRATEGY", "UV_NO_BINARY", "UV_NO_BUILD"} {
 		if v := lookup(environ, name); v != "" {
 			sum.Write([]byte(name + "=" + redactURLs(v) + "\n"))
 		}
@@ -100,6 +102,14 @@ func (x Index) material() []string {
 	}
 	if x.NoIndex {
 		list = append(list, "no-index")
+	}
+	for _, f := range x.Constraints {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			b = []byte(f) // an address, or a mistake that the installer tells
+		}
+		sum := sha256.Sum256(b)
+		list = append(list, "constraint="+hex.EncodeToString(sum[:]))
 	}
 	return list
 }

@@ -193,6 +193,37 @@ func TestWhatIsCachedInstallsWithoutAnIndex(t *testing.T) {
 	}
 }
 
+// TestConstraintsOfPipHold: they decide what is installed, whichever installer
+// does it, and so belong to an environment's key.
+func TestConstraintsOfPipHold(t *testing.T) {
+	x := newIndex(t, wheel(t, "lib", "1.0", nil, map[string]string{"lib.py": "v = 1"}), wheel(t, "lib", "2.0", nil, map[string]string{"lib.py": "v = 2"}))
+	file := filepath.Join(t.TempDir(), "constraints.txt")
+	dir := t.TempDir()
+	for version, want := range map[string]string{"lib<2": "1", "lib>=2": "2"} {
+		if err := os.WriteFile(file, []byte(version+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"PIP_CONSTRAINT=", "UV_CONSTRAINT="} {
+			env, _ := prepare(t, x.cache(t, dir, name+file), x.request(wheel(t, "app", "1.0", []string{"lib"}, nil)))
+			if got := python(t, env, "import lib; print(lib.v)"); got != want {
+				t.Errorf("%s with %s: lib %s", name, version, got)
+			}
+		}
+	}
+}
+
+// TestSettingsOfOtherWorkDoNotCount: what the server's user has set for work of
+// his own neither breaks an environment nor adds to it.
+func TestSettingsOfOtherWorkDoNotCount(t *testing.T) {
+	x := newIndex(t, wheel(t, "lib", "1.0", nil, map[string]string{"lib.py": "v = 1"}))
+	c := x.cache(t, t.TempDir(), "UV_VENV_SEED=1", "UV_REQUIRE_HASHES=1", "UV_EXCLUDE_NEWER=", "UV_LINK_MODE=symlink", "UV_NO_BUILD_ISOLATION=1", "PIP_DRY_RUN=1", "PYTHONHOME=/none", "VIRTUAL_ENV=/none")
+	env, _ := prepare(t, c, x.request(wheel(t, "app", "1.0", []string{"lib"}, nil)))
+	got := python(t, env, "import importlib.metadata as m, os, lib; print(sorted(d.metadata['Name'] for d in m.distributions()), os.path.islink(lib.__file__))")
+	if got != "['app', 'lib'] False" {
+		t.Errorf("there is %s", got)
+	}
+}
+
 // TestSecretsAreNowhere greps everything that an environment leaves: the log,
 // what is on the disk, and the arguments that uv was started with.
 func TestSecretsAreNowhere(t *testing.T) {
