@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 
@@ -42,6 +43,9 @@ same data directory.`,
 			s.Embedded = embedded
 			return a.Programs.Serve(cmd.Context(), s, a.Err, func(endpoint string) {
 				fmt.Fprintf(a.Out, "Trainyard %s is ready at %s, data in %s\n", a.Programs.Version, endpoint, s.DataDir)
+				if other := elsewhere(s.Listen, endpoint); other != "" && !embedded {
+					a.Say("On other machines: trainyard config set endpoint %s", other)
+				}
 				if embedded {
 					// Whoever started it has read the line and is gone.
 					a.Out = io.Discard
@@ -60,6 +64,23 @@ same data directory.`,
 	cmd.Flags().BoolVar(&embedded, "embedded", false, "started by a command line, which may replace it by a newer one")
 	_ = cmd.Flags().MarkHidden("embedded")
 	return cmd
+}
+
+// elsewhere is where other machines reach a server that listens on all
+// addresses: at the one from which this machine would ask them.
+func elsewhere(listen, endpoint string) string {
+	host, _, _ := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); host != "" && !ip.IsUnspecified() {
+		return ""
+	}
+	conn, err := net.Dial("udp", "192.0.2.1:9") // finds the way and sends nothing
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	host, _, _ = net.SplitHostPort(conn.LocalAddr().String())
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(endpoint, "http://"))
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // help is a setting's help with its default.
