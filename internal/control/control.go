@@ -198,11 +198,14 @@ func (c *Controller) snapshot(capacity executor.Capacity) View {
 	return View{Capacity: capacity, Settings: c.o.Settings, Items: c.order}
 }
 
-// Waiting says why a job waits and how many are before it; ok is false for one
-// that does not wait.
+// Waiting says why a job waits and how many are before it; nothing, and false,
+// of one that does not wait.
 func (c *Controller) Waiting(ctx context.Context, key job.Key) (reason string, before int, ok bool) {
 	s, ok := c.Standing(ctx, key)
-	return s.Reason(), s.Before, ok
+	if !ok {
+		return "", 0, false
+	}
+	return s.Reason(), s.Before, true
 }
 
 // Standing says where a job stands that waits. It asks the loop, and answers

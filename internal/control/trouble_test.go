@@ -90,6 +90,9 @@ func TestWhatCannotBeStartedIsTriedAgainOrSaid(t *testing.T) {
 					t.Errorf("%d starts, want %d", n, tt.starts)
 				}
 				if tt.want.Final() {
+					if reason, _, waits := c.Waiting(ctx, key); waits || reason != "" {
+						t.Errorf("it is over, and %s", reason)
+					}
 					if held, err := x.List(ctx); err != nil || len(held) > 0 {
 						t.Errorf("the machine still holds %v, %v", held, err)
 					}
