@@ -15,19 +15,22 @@ func newConfig(a *App) *cobra.Command {
 	names := cobra.FixedCompletions(config.Keys(), cobra.ShellCompDirectiveNoFileComp)
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "set KEY VALUE", Short: "Write a setting into the configuration file", Args: exactly("KEY", "VALUE"), ValidArgsFunction: names,
+			Example: "  trainyard config set endpoint http://yard:8450",
+			Use:     "set KEY VALUE", Short: "Write a setting into the configuration file", Args: exactly("KEY", "VALUE"), ValidArgsFunction: names,
 			RunE: func(_ *cobra.Command, args []string) error {
 				return a.editConfig(func(path string) error { return config.Set(path, args[0], args[1]) }, args[0])
 			},
 		},
 		&cobra.Command{
-			Use: "unset KEY", Short: "Remove a setting from the configuration file", Args: exactly("KEY"), ValidArgsFunction: names,
+			Example: "  trainyard config unset endpoint",
+			Use:     "unset KEY", Short: "Remove a setting from the configuration file", Args: exactly("KEY"), ValidArgsFunction: names,
 			RunE: func(_ *cobra.Command, args []string) error {
 				return a.editConfig(func(path string) error { return config.Unset(path, args[0]) }, args[0])
 			},
 		},
 		&cobra.Command{
-			Use: "get KEY", Short: "Print the value of one setting", Args: exactly("KEY"), ValidArgsFunction: names,
+			Example: "  trainyard config get endpoint",
+			Use:     "get KEY", Short: "Print the value of one setting", Args: exactly("KEY"), ValidArgsFunction: names,
 			RunE: func(_ *cobra.Command, args []string) error { return runConfigGet(a, args[0]) },
 		},
 		&cobra.Command{

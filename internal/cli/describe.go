@@ -23,9 +23,10 @@ type describeOptions struct {
 func newDescribe(a *App) *cobra.Command {
 	o := &describeOptions{App: a}
 	cmd := &cobra.Command{
-		Use:   "describe JOB",
-		Short: "Show a job",
-		Args:  exactly("JOB"),
+		Example: "  trainyard jobs describe my_job --timeline\n  trainyard jobs describe my_job --format 'value(state)'",
+		Use:     "describe JOB",
+		Short:   "Show a job",
+		Args:    exactly("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.job = args[0]
 			return runDescribe(cmd.Context(), o)

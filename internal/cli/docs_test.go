@@ -200,6 +200,9 @@ func commandLines(text string) (lines [][]string) {
 	return lines
 }
 
+// choice is one of several words, as in sklearn|torch.
+var choice = regexp.MustCompile(`^(\w+)(\|\w+)+$`)
+
 // words splits a line of a shell into commands and keeps trainyard's.
 func words(line string) (commands [][]string) {
 	word := regexp.MustCompile(`'[^']*'|"[^"]*"|;|&&|#[^\n]*|[^\s;'"]+`)
@@ -218,7 +221,7 @@ func words(line string) (commands [][]string) {
 			end()
 			return commands
 		default:
-			now = append(now, strings.Trim(w, `'"`))
+			now = append(now, choice.ReplaceAllString(strings.Trim(w, `'"`), "$1"))
 		}
 	}
 	end()

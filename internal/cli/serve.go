@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -55,7 +56,7 @@ same data directory.`,
 	}
 	for _, name := range serverKeys() {
 		if name != "token-file" { // every command has that one
-			cmd.Flags().String(name, "", help(name))
+			cmd.Flags().Var(&textValue{kind: cmp.Or(forms[name], "NAME")}, name, help(name))
 			if config.DefaultOf(name) == "false" {
 				cmd.Flags().Lookup(name).NoOptDefVal = "true"
 			}
@@ -64,6 +65,13 @@ same data directory.`,
 	cmd.Flags().BoolVar(&embedded, "embedded", false, "started by a command line, which may replace it by a newer one")
 	_ = cmd.Flags().MarkHidden("embedded")
 	return cmd
+}
+
+// forms are how the values of settings are written, for help.
+var forms = map[string]string{
+	"listen": "HOST:PORT", "data-dir": "DIR", "machines": "FILE", "prices": "FILE", "uv": "FILE", "local-python": "FILE", "pythons": "FILE,...",
+	"storage-proxy": "true|false", "private-tmp": "true|false", "fetch-pythons": "true|false", "max-parallel-jobs": "N", "job-memory": "SIZE", "environments-size": "SIZE",
+	"cancel-grace": "TIME", "keep-failed": "TIME", "keep-jobs": "TIME", "buckets": "NAME=PLACE,...", "log-level": "LEVEL",
 }
 
 // elsewhere is where other machines reach a server that listens on all
