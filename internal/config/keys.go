@@ -235,7 +235,11 @@ func endpoint(t string) error {
 	}
 	u, err := url.Parse(t)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%q is not an address such as http://127.0.0.1:8450", t)
+		err := fault.Errorf(fault.Invalid, "%q is not an address such as http://127.0.0.1:8450", t)
+		if hostPort(t) == nil {
+			return err.WithHint("did you mean http://%s?", t)
+		}
+		return err
 	}
 	return nil
 }
