@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,15 @@ func newDescribe(a *App) *cobra.Command {
 		Short:   "Show a job",
 		Args:    exactly("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var asked []string
+			for _, name := range []string{"provenance", "replicas", "summarize", "timeline"} {
+				if on, _ := cmd.Flags().GetBool(name); on {
+					asked = append(asked, "--"+name)
+				}
+			}
+			if len(asked) > 1 {
+				return usagef("argument %s: At most one of %s can be specified.", asked[0], strings.Join(asked, " | "))
+			}
 			o.job = args[0]
 			return runDescribe(cmd.Context(), o)
 		},

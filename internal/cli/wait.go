@@ -36,6 +36,9 @@ func newWait(a *App) *cobra.Command {
 }
 
 func runWait(ctx context.Context, o *waitOptions) error {
+	if o.timeout < 0 {
+		return negative("timeout", o.timeout)
+	}
 	s, c, err := o.connected(ctx)
 	if err != nil {
 		return err
