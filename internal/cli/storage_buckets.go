@@ -198,6 +198,9 @@ func newBucketsDelete(a *App) *cobra.Command {
 				if fault.Is(err, fault.NotFound) {
 					err = fault.Errorf(fault.NotFound, "gs://%s not found: 404.", bucket)
 				}
+				if fault.Is(err, fault.Conflict) && fault.HintOf(err) == "" {
+					err = fault.Errorf(fault.Conflict, "%w", err).WithHint("trainyard storage rm -r gs://%s removes it with all that is in it", bucket)
+				}
 				return err
 			})
 		},

@@ -188,6 +188,10 @@ func TestASitesOwnFiles(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+	write("bad.yaml", "version: bad\npython: [\"3.11\"]\nrequires: [six, 'a[b,c] >=1', 'a==1; python_version<\"3.12\"', a @ https://h/a.whl, https://h/b.whl, git+https://h/c.git, ./d.whl, 'e (>1)', ' f~=2']\n")
+	if err := c.CheckDir(); err != nil {
+		t.Error(err)
+	}
 	_ = os.Remove(filepath.Join(dir, "bad.yaml"))
 	c.Default = "hause"
 	if err := c.CheckDir(); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err), "house") {

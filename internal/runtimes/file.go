@@ -55,8 +55,8 @@ var (
 )
 
 // requirement is how one begins: a name, extras, and then nothing, a version, a
-// marker or an address.
-var requirement = regexp.MustCompile(`^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*($|[<>=!~;@(])`)
+// marker or an address; or it is an address or a path.
+var requirement = regexp.MustCompile(`^\s*([A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*($|[<>=!~;@(#])|[^\s-]\S*/\S+)`)
 
 // Decode reads the file of a site's own version, for who writes one.
 func Decode(b []byte, source string) (*Runtime, error) { return decode(b, "", source) }
