@@ -140,7 +140,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		return err
 	}
 	defer listener.Close()
-	endpoint := "http://" + listener.Addr().String()
+	endpoint := server.Endpoint(listener.Addr())
 	wheels.endpoint = endpoint
 	if listener, err = overTLS(dir, s.Project, listener); err != nil {
 		return err

@@ -53,8 +53,15 @@ func (f Finding) String() string {
 	return f.Where + ": " + f.Text
 }
 
+// Reads reports whether code for a version of Python can be looked into: the
+// parser of a Python 3 takes Python 2 for mistakes.
+func Reads(version []int) bool { return len(version) == 0 || version[0] >= 3 }
+
 // Run looks into the archives. The certain findings come first.
 func Run(ctx context.Context, o Options) ([]Finding, error) {
+	if !Reads(o.Version) {
+		return nil, nil
+	}
 	code, err := read(o.Archives)
 	if err != nil || len(code.files) == 0 {
 		return nil, err

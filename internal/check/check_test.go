@@ -70,7 +70,7 @@ func TestFindings(t *testing.T) {
 						o.Version = reader
 						break
 					}
-					o.Version = []int{3, int(value[2] - '0')}
+					o.Version = []int{int(value[0] - '0'), int(value[2] - '0')}
 				case "left out":
 					path, why, _ := strings.Cut(value, " ")
 					if o.LeftOut == nil {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/pack"
-
 	"github.com/trainyard/trainyard/internal/pattern"
 )
 

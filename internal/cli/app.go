@@ -6,11 +6,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/job"
 	"github.com/trainyard/trainyard/internal/pack"
 )
@@ -84,6 +86,9 @@ type App struct {
 func (a *App) Config() (config.Settings, error) {
 	a.loadOnce.Do(func() {
 		a.settings, a.loadErr = config.Load(config.Input{Environ: a.Env, File: a.configFile, Flags: a.flags})
+		if m, ok := errors.AsType[*config.Mistake](a.loadErr); ok && m.Source.Level == config.Flag {
+			a.loadErr = usagef("argument --%s: %w", m.Key, m.Err).withHint("%s", fault.HintOf(m.Err))
+		}
 	})
 	return a.settings, a.loadErr
 }
@@ -123,6 +128,11 @@ func (a *App) connected(ctx context.Context) (config.Settings, *client.Client, e
 		return s, nil, err
 	}
 	if _, err := job.ParseProject(s.Project); err != nil {
+		if from := s.SourceOf("project"); from.Level != config.Flag {
+			err = fault.Errorf(fault.Invalid, "%s: %w", from, err).WithHint("%s", fault.HintOf(err))
+		} else {
+			err = usagef("argument --project: %w", err).withHint("%s", fault.HintOf(err))
+		}
 		return s, nil, err
 	}
 	c, err := a.Client(ctx)

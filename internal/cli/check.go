@@ -80,6 +80,10 @@ func runCheck(ctx context.Context, o *submitOptions) error {
 	if options.RuntimeUnknown {
 		o.Warn("what runtime version %s brings is not known on this machine, so imports were not compared with it; trainyard runtimes list shows the server's", o.runtimeVersion.text)
 	}
+	if !check.Reads(options.Version) {
+		o.Say("The code was not looked into: it is for Python %s, which a Python 3 cannot read.", o.pythonVersion.text)
+		return nil
+	}
 	found, err := check.Run(ctx, options)
 	if err != nil {
 		return err

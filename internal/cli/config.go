@@ -1,33 +1,43 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/trainyard/trainyard/internal/cli/format"
 	"github.com/trainyard/trainyard/internal/config"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/job"
 )
 
 func newConfig(a *App) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Look at and change settings", RunE: group, Args: cobra.ArbitraryArgs}
+	cmd := &cobra.Command{
+		Use: "config", Short: "Look at and change settings", RunE: group, Args: cobra.ArbitraryArgs,
+		Long: "Look at and change settings. Each is a key in the configuration file, an environment\nvariable (TRAINYARD_…) and, where a command has it, a flag, which wins. `trainyard\nconfig show` lists them all.",
+	}
 	names := cobra.FixedCompletions(config.Keys(), cobra.ShellCompDirectiveNoFileComp)
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "set KEY VALUE", Short: "Write a setting into the configuration file", Args: exactly("KEY", "VALUE"), ValidArgsFunction: names,
+			Example: "  trainyard config set endpoint http://yard:8450",
+			Use:     "set KEY VALUE", Short: "Write a setting into the configuration file", Args: exactly("KEY", "VALUE"), ValidArgsFunction: names,
 			RunE: func(_ *cobra.Command, args []string) error {
+				if err := valid(args[0], args[1]); err != nil {
+					return err
+				}
 				return a.editConfig(func(path string) error { return config.Set(path, args[0], args[1]) }, args[0])
 			},
 		},
 		&cobra.Command{
-			Use: "unset KEY", Short: "Remove a setting from the configuration file", Args: exactly("KEY"), ValidArgsFunction: names,
+			Example: "  trainyard config unset endpoint",
+			Use:     "unset KEY", Short: "Remove a setting from the configuration file", Args: exactly("KEY"), ValidArgsFunction: names,
 			RunE: func(_ *cobra.Command, args []string) error {
 				return a.editConfig(func(path string) error { return config.Unset(path, args[0]) }, args[0])
 			},
 		},
 		&cobra.Command{
-			Use: "get KEY", Short: "Print the value of one setting", Args: exactly("KEY"), ValidArgsFunction: names,
+			Example: "  trainyard config get endpoint",
+			Use:     "get KEY", Short: "Print the value of one setting", Args: exactly("KEY"), ValidArgsFunction: names,
 			RunE: func(_ *cobra.Command, args []string) error { return runConfigGet(a, args[0]) },
 		},
 		&cobra.Command{
@@ -40,6 +50,17 @@ func newConfig(a *App) *cobra.Command {
 		},
 	)
 	return cmd
+}
+
+// valid checks what only the commands that use a setting know of it.
+func valid(key, value string) (err error) {
+	switch key {
+	case "project":
+		_, err = job.ParseProject(value)
+	case "format":
+		_, err = format.Parse(value)
+	}
+	return err
 }
 
 // editConfig changes the file, which may be one that cannot be loaded: setting
@@ -80,10 +101,11 @@ func runConfigShow(a *App, all bool) error {
 			values = append(values, v)
 		}
 	}
-	if s.Format == "json" {
-		enc := json.NewEncoder(a.Out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(values)
+	if done, err := a.asked(values); done || err != nil {
+		return err
+	}
+	if len(values) == 0 {
+		a.Say("Every setting is at its default; see them with: trainyard config show")
 	}
 	const widest = 44 // a longer value, such as the regions, does not push the rest out of sight
 	key, value := 0, 0

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,10 +24,20 @@ type describeOptions struct {
 func newDescribe(a *App) *cobra.Command {
 	o := &describeOptions{App: a}
 	cmd := &cobra.Command{
-		Use:   "describe JOB",
-		Short: "Show a job",
-		Args:  exactly("JOB"),
+		Example: "  trainyard jobs describe my_job --timeline\n  trainyard jobs describe my_job --format 'value(state)'",
+		Use:     "describe JOB",
+		Short:   "Show a job",
+		Args:    exactly("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var asked []string
+			for _, name := range []string{"provenance", "replicas", "summarize", "timeline"} {
+				if on, _ := cmd.Flags().GetBool(name); on {
+					asked = append(asked, "--"+name)
+				}
+			}
+			if len(asked) > 1 {
+				return usagef("argument %s: At most one of %s can be specified.", asked[0], strings.Join(asked, " | "))
+			}
 			o.job = args[0]
 			return runDescribe(cmd.Context(), o)
 		},

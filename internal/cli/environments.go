@@ -121,11 +121,14 @@ func newEnvironmentsPrune(a *App) *cobra.Command {
 }
 
 func runEnvironmentsPrune(ctx context.Context, o *pruneOptions) error {
+	if o.unused < 0 {
+		return negative("unused", o.unused)
+	}
 	l := client.Limits{Unused: o.unused.Seconds(), All: o.all}
 	if o.size != "" {
 		n, err := config.ParseSize(o.size)
 		if err != nil || n == 0 {
-			return usagef("--size: %q is not a size such as 10GiB", o.size)
+			return usagef("argument --size: %q is not a size such as 10GiB", o.size)
 		}
 		l.Size = n
 	}

@@ -164,7 +164,7 @@ func (f *fake) job(w http.ResponseWriter, r *http.Request, id, verb string) {
 	defer f.mu.Unlock()
 	j, ok := f.jobs[id]
 	if !ok {
-		refuse(w, 404, "NOT_FOUND", "Field: name Error: The specified job "+id+" does not exist.")
+		refuse(w, 404, "NOT_FOUND", "Field: name Error: The specified job was not found: projects/"+strings.Split(r.URL.Path, "/")[3]+"/jobs/"+id+".")
 		return
 	}
 	switch {

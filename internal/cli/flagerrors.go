@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,10 +42,22 @@ func flagError(cmd *cobra.Command, err error) error {
 	return (&usageError{err: err}).withHint("%s", help)
 }
 
+// negative refuses a time below zero.
+func negative(flag string, d time.Duration) error {
+	return usagef("argument --%s: Value must not be negative; received: %s", flag, d)
+}
+
 // plainNumber replaces the text of strconv's errors.
 func plainNumber(e *pflag.InvalidValueError, cause error) error {
 	if strings.Contains(cause.Error(), "strconv.") || strings.HasPrefix(cause.Error(), "time: ") {
-		return usagef("%q is no %s", e.GetValue(), e.GetFlag().Value.Type())
+		switch e.GetFlag().Value.Type() {
+		case "duration":
+			return usagef("%q is not a time such as 90s, 10m or 24h", e.GetValue())
+		case "bool":
+			return usagef("%q is neither true nor false", e.GetValue())
+		default:
+			return usagef("%q is not a whole number", e.GetValue())
+		}
 	}
 	return cause
 }

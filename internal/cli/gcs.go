@@ -114,6 +114,9 @@ func jobDir(s string) (string, error) {
 func meant(s string, err error) error {
 	switch {
 	case strings.HasPrefix(s, "gs:/"), strings.HasPrefix(s, "gs:"):
+		if strings.Trim(s[len("gs:"):], "/") == "" {
+			return err
+		}
 		fixed := "gs://" + strings.TrimLeft(strings.TrimPrefix(s, "gs:"), "/")
 		return &hinted{err, "did you mean " + fixed + "?", fixed}
 	case strings.HasPrefix(s, "/"), strings.HasPrefix(s, "."), strings.Contains(s, "://"):

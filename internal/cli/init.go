@@ -2,6 +2,7 @@ package cli
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,21 +12,28 @@ import (
 )
 
 func newInit(a *App) *cobra.Command {
-	kind, container := "", false
+	kind, container := &textValue{text: "sklearn", kind: "NAME", check: framework}, false
 	cmd := &cobra.Command{
-		Use: "init [DIR]", Short: "Write the structure of a training application, with a program that works", Args: cobra.MaximumNArgs(1),
+		Use: "init [DIR]", Short: "Write the structure of a training application, with a program that works", Args: atMost("DIR"),
 		Example: `  trainyard init digits --framework sklearn`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			return runInit(a, dir, kind, container)
+			return runInit(a, dir, kind.text, container)
 		},
 	}
-	cmd.Flags().StringVar(&kind, "framework", "sklearn", strings.Join(scaffold.Frameworks(), ", "))
+	cmd.Flags().Var(kind, "framework", strings.Join(scaffold.Frameworks(), ", "))
 	cmd.Flags().BoolVar(&container, "custom-container", false, "write a Dockerfile, too; the README says what to do with it")
 	return cmd
+}
+
+func framework(name string) (string, error) {
+	if known := scaffold.Frameworks(); !slices.Contains(known, name) {
+		return "", wrong("Invalid choice: '%s'. Valid choices are [%s].", name, strings.Join(known, ", "))
+	}
+	return name, nil
 }
 
 func runInit(a *App, dir, kind string, container bool) error {
@@ -34,7 +42,7 @@ func runInit(a *App, dir, kind string, container bool) error {
 		return err
 	}
 	for _, name := range written {
-		a.Say("Wrote %s.", name)
+		a.Say("Wrote %s.", filepath.Join(dir, name))
 	}
 	whole, err := filepath.Abs(dir)
 	if err != nil {

@@ -95,6 +95,9 @@ func (o *submitOptions) useJobDir(ctx context.Context, c *client.Client, s confi
 	if !s.Quiet {
 		o.Say("The job dir is the folder %s of this machine.", o.folder)
 	}
+	if info, err := os.Stat(o.folder); err == nil && !info.IsDir() {
+		return fault.Errorf(fault.Invalid, "--job-dir %s is a file, not a folder", o.folder)
+	}
 	if !o.dryRun {
 		if err := os.MkdirAll(o.folder, 0o777); err != nil { //nolint:gosec // the user's own umask decides
 			return fault.Errorf(fault.Invalid, "--job-dir %s is no folder that can be made: %s", o.folder, reason(err))

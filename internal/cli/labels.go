@@ -19,7 +19,7 @@ func (l *labelsValue) String() string {
 	return strings.Join(parts, ",")
 }
 
-func (l *labelsValue) Type() string { return "KEY=VALUE,…" }
+func (l *labelsValue) Type() string { return "KEY=VALUE,..." }
 
 func (l *labelsValue) Set(text string) error {
 	if *l == nil {
@@ -49,7 +49,7 @@ func (l *labelsValue) Set(text string) error {
 type listValue []string
 
 func (l *listValue) String() string     { return strings.Join(*l, ",") }
-func (l *listValue) Type() string       { return "A,B,…" }
+func (l *listValue) Type() string       { return "A,B,..." }
 func (l *listValue) Set(s string) error { *l = splitList(s); return nil }
 
 // splitList takes a list apart. A list that starts with ^X^ has X between its

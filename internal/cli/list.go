@@ -29,7 +29,7 @@ func (l *listFlags) add(cmd *cobra.Command) {
 	f.StringVar(&l.filter, "filter", "", "only what this expression holds for, as in 'state=FAILED AND labels.owner:ann'")
 	f.Var(&l.limit, "limit", "at most so many")
 	f.StringVar(&l.sortBy, "sort-by", "", "keys to sort by, a ~ before a key for descending, as in ~createTime,jobId")
-	f.Int("page-size", 0, "accepted and ignored")
+	f.Var(&countValue{}, "page-size", "accepted and ignored")
 	_ = f.MarkHidden("page-size")
 }
 

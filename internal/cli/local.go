@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -132,6 +133,9 @@ func runInPlace(ctx context.Context, o *localOptions) error {
 	path, err := filepath.Abs(o.packagePath)
 	if err != nil {
 		return fault.Errorf(fault.Invalid, "--package-path %s: %w", o.packagePath, err)
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return fault.Errorf(fault.Invalid, "--package-path %s: there is no such folder", o.packagePath)
 	}
 	in := mlv1.Doc{}
 	if err := o.variables(in); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,7 +33,11 @@ func runLikeCloud(ctx context.Context, o *localOptions) error {
 	if o.dir != "" {
 		o.jobDir.check = anyJobDir
 		if err := o.jobDir.Set(o.dir); err != nil {
-			return usagef("argument --job-dir: %w", err)
+			told := usagef("argument --job-dir: %w", err)
+			if h, ok := errors.AsType[*hinted](err); ok {
+				return told.withHint("%s", h.hint)
+			}
+			return told
 		}
 	}
 	o.job, o.stageAs = "local", "local"

@@ -48,6 +48,27 @@ func convert(v any) (any, error) {
 	return format.Decode(raw)
 }
 
+// asked shows a value of ours, a list as one, in the format that was asked for;
+// false where none was, and the command has its own way.
+func (a *App) asked(v any) (bool, error) {
+	s, err := a.Config()
+	if err != nil || s.Format == "" {
+		return false, err
+	}
+	f, err := a.format("yaml")
+	if err != nil {
+		return true, err
+	}
+	doc, err := convert(v)
+	if err != nil {
+		return true, err
+	}
+	if list, ok := doc.([]any); ok {
+		return true, f.Print(a.Out, list)
+	}
+	return true, f.PrintOne(a.Out, doc)
+}
+
 // printJob shows a job on standard output.
 func (a *App) printJob(j client.Job, own string) error {
 	f, err := a.format(own)

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/trainyard/trainyard/internal/config"
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 func newRoot(a *App) *cobra.Command {
@@ -19,6 +21,10 @@ runs it: on this machine, or on a server that you point it at.
 
 Exit status: 0 when it worked, 1 when it did not, 2 when the command line is
 wrong, 130 when it was interrupted.`,
+		Example: `  trainyard init my_app && cd my_app
+  trainyard jobs submit training my_job --package-path trainer --stream-logs
+  trainyard jobs list`,
+		Version:           a.Programs.Version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.parsed(cmd) },
@@ -26,6 +32,8 @@ wrong, 130 when it was interrupted.`,
 		Args:              cobra.ArbitraryArgs,
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate(versionLine(a))
+	root.SetHelpCommand(newHelp())
 	root.CompletionOptions.DisableDescriptions = false
 
 	f := root.PersistentFlags()
@@ -123,11 +131,85 @@ func group(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	e := usagef("unknown command %q for %q", args[0], cmd.CommandPath())
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	if near := nearest(cmd, args[0]); len(near) > 0 {
 		return e.withHint("did you mean %s?", strings.Join(near, " or "))
 	}
 	return e.withHint("see: %s --help", cmd.CommandPath())
+}
+
+// nearest are the commands that somebody may have meant by a word: those here
+// that are written like it, else those elsewhere that have this very name.
+func nearest(cmd *cobra.Command, word string) (near []string) {
+	best := min(2, (len(word)+1)/3)
+	for _, c := range cmd.Commands() {
+		if c.Hidden {
+			continue
+		}
+		d := fault.Distance(strings.ToLower(word), c.Name())
+		switch {
+		case slices.Contains(c.SuggestFor, word), d == 0:
+			d = 0
+		case len(word) > 2 && strings.HasPrefix(c.Name(), word):
+			d = 1
+		}
+		if d < best {
+			near, best = nil, d
+		}
+		if d == best {
+			near = append(near, c.Name())
+		}
+	}
+	if len(near) == 0 {
+		near = called(cmd.Root(), word)
+	}
+	return near[:min(len(near), 3)]
+}
+
+// called are the commands below one that have a name, or are suggested for it.
+func called(in *cobra.Command, name string) (paths []string) {
+	for _, c := range in.Commands() {
+		switch {
+		case c.Hidden, c.Name() == "ai-platform", c.Name() == "help":
+		case c.Name() == name, slices.Contains(c.SuggestFor, name):
+			paths = append(paths, "`"+c.CommandPath()+"`")
+		default:
+			paths = append(paths, called(c, name)...)
+		}
+	}
+	return paths
+}
+
+// newHelp is cobra's command, which takes a word that is no command for a wish
+// for help of what is above it.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Show the help of a command",
+		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			if in, _, err := c.Root().Find(args); err == nil {
+				for _, sub := range in.Commands() {
+					if !sub.Hidden {
+						names = append(names, sub.Name())
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			in, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 && in.HasSubCommands() {
+				return group(in, rest)
+			}
+			in.InitDefaultHelpFlag()
+			return in.Help()
+		},
+	}
+}
+
+// atMost takes so many positional arguments as there are names.
+func atMost(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		return exactly(names[:min(len(args), len(names))]...)(cmd, args)
+	}
 }
 
 // exactly wants n positional arguments, named for the message.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/trainyard/trainyard/internal/cli/format"
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 func newRuntimes(a *App) *cobra.Command {
@@ -25,7 +27,8 @@ comes before the runtime's packages, which stay otherwise.`,
 			RunE: func(cmd *cobra.Command, _ []string) error { return runRuntimesList(cmd.Context(), a) },
 		},
 		&cobra.Command{
-			Use: "describe VERSION", Short: "Show a runtime version with all its packages", Args: exactly("VERSION"),
+			Example: "  trainyard runtimes describe 2.11",
+			Use:     "describe VERSION", Short: "Show a runtime version with all its packages", Args: exactly("VERSION"),
 			RunE: func(cmd *cobra.Command, args []string) error { return runRuntimesDescribe(cmd.Context(), a, args[0]) },
 		},
 		newRuntimesPrepare(a),
@@ -144,6 +147,9 @@ the dates from which jobs are warned and refused.`,
 				return err
 			}
 			raw, err := c.AddRuntime(cmd.Context(), args[0], replace)
+			if rest, ok := strings.CutPrefix(fmt.Sprint(err), "the file: "); ok { // the server knows no name of it
+				return fault.Errorf(fault.KindOf(err), "%s: %s", args[0], rest).WithHint("%s", fault.HintOf(err))
+			}
 			if err != nil {
 				return err
 			}

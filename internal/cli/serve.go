@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 
@@ -42,6 +44,9 @@ same data directory.`,
 			s.Embedded = embedded
 			return a.Programs.Serve(cmd.Context(), s, a.Err, func(endpoint string) {
 				fmt.Fprintf(a.Out, "Trainyard %s is ready at %s, data in %s\n", a.Programs.Version, endpoint, s.DataDir)
+				if other := elsewhere(s.Listen, endpoint); other != "" && !embedded {
+					a.Say("On other machines: trainyard config set endpoint %s", other)
+				}
 				if embedded {
 					// Whoever started it has read the line and is gone.
 					a.Out = io.Discard
@@ -51,7 +56,7 @@ same data directory.`,
 	}
 	for _, name := range serverKeys() {
 		if name != "token-file" { // every command has that one
-			cmd.Flags().String(name, "", help(name))
+			cmd.Flags().Var(&textValue{kind: cmp.Or(forms[name], "NAME")}, name, help(name))
 			if config.DefaultOf(name) == "false" {
 				cmd.Flags().Lookup(name).NoOptDefVal = "true"
 			}
@@ -60,6 +65,30 @@ same data directory.`,
 	cmd.Flags().BoolVar(&embedded, "embedded", false, "started by a command line, which may replace it by a newer one")
 	_ = cmd.Flags().MarkHidden("embedded")
 	return cmd
+}
+
+// forms are how the values of settings are written, for help.
+var forms = map[string]string{
+	"listen": "HOST:PORT", "data-dir": "DIR", "machines": "FILE", "prices": "FILE", "uv": "FILE", "local-python": "FILE", "pythons": "FILE,...",
+	"storage-proxy": "true|false", "private-tmp": "true|false", "fetch-pythons": "true|false", "max-parallel-jobs": "N", "job-memory": "SIZE", "environments-size": "SIZE",
+	"cancel-grace": "TIME", "keep-failed": "TIME", "keep-jobs": "TIME", "buckets": "NAME=PLACE,...", "log-level": "LEVEL",
+}
+
+// elsewhere is where other machines reach a server that listens on all
+// addresses: at the one from which this machine would ask them.
+func elsewhere(listen, endpoint string) string {
+	host, _, _ := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); host != "" && !ip.IsUnspecified() {
+		return ""
+	}
+	conn, err := net.Dial("udp", "192.0.2.1:9") // finds the way and sends nothing
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	host, _, _ = net.SplitHostPort(conn.LocalAddr().String())
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(endpoint, "http://"))
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // help is a setting's help with its default.

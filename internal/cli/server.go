@@ -109,10 +109,8 @@ func runServerStatus(ctx context.Context, a *App) error {
 		a.Say("No server is running on %s.", s.DataDir)
 		return exitError(exitFailed)
 	}
-	if s.Format == "json" {
-		enc := json.NewEncoder(a.Out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(info)
+	if done, err := a.asked(info); done || err != nil {
+		return err
 	}
 	fmt.Fprintf(a.Out, "endpoint: %s\nversion: %s\npid: %d\ndataDir: %s\ndefaultBucket: gs://%s\nstarted: %s\n",
 		endpoint, info.Version, info.PID, info.DataDir, info.DefaultBucket, info.Started.Local().Format(time.RFC3339))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,7 +62,7 @@ func (a *App) ensureServer(ctx context.Context, s config.Settings) (string, erro
 			return "", err
 		}
 		// What runs knows the server by its address.
-		s.Listen = strings.TrimPrefix(endpoint, "http://")
+		s.Listen = successor(s.Listen, endpoint)
 	}
 	endpoint, err = a.spawnServer(ctx, s)
 	if err != nil {
@@ -71,6 +72,18 @@ func (a *App) ensureServer(ctx context.Context, s config.Settings) (string, erro
 		a.Say("Started a Trainyard server at %s, data in %s (trainyard server stop ends it).", endpoint, s.DataDir)
 	}
 	return endpoint, nil
+}
+
+// successor is where a server listens that takes the place of the one at
+// endpoint: there, or on all addresses where it is to.
+func successor(listen, endpoint string) string {
+	was := strings.TrimPrefix(endpoint, "http://")
+	host, _, _ := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		_, port, _ := net.SplitHostPort(was)
+		return net.JoinHostPort(host, port)
+	}
+	return was
 }
 
 // outdated reports whether a server was started by a command line older than

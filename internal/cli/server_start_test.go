@@ -50,3 +50,19 @@ func TestAServerInTheBackgroundFindsTheFilesThatTheCommandNames(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestAServerIsReplacedWhereItWas: an upgrade neither moves a server nor hides
+// it from other machines.
+func TestAServerIsReplacedWhereItWas(t *testing.T) {
+	for _, c := range []struct{ listen, endpoint, want string }{
+		{"127.0.0.1:8450", "http://127.0.0.1:9000", "127.0.0.1:9000"},
+		{"0.0.0.0:8450", "http://127.0.0.1:9000", "0.0.0.0:9000"},
+		{":0", "http://127.0.0.1:9000", ":9000"},
+		{"[::]:0", "http://127.0.0.1:9000", "[::]:9000"},
+		{"host:1", "http://10.0.0.1:9000", "10.0.0.1:9000"},
+	} {
+		if got := successor(c.listen, c.endpoint); got != c.want {
+			t.Errorf("%s at %s: %s, want %s", c.listen, c.endpoint, got, c.want)
+		}
+	}
+}

@@ -152,7 +152,7 @@ func glob(name string) (*regexp.Regexp, error) {
 // missingBucket says how to make the bucket that a listing did not find.
 func missingBucket(err error, bucket string) error {
 	if fault.Is(err, fault.NotFound) {
-		return fault.Errorf(fault.NotFound, "gs://%s bucket does not exist", bucket).WithHint("make it with: trainyard storage buckets create gs://%s", bucket)
+		return fault.Errorf(fault.NotFound, "gs://%s bucket does not exist", bucket).WithHint("trainyard storage ls lists those that are there; make it with: trainyard storage buckets create gs://%s", bucket)
 	}
 	return err
 }

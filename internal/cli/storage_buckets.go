@@ -14,7 +14,7 @@ import (
 )
 
 func newBuckets(a *App) *cobra.Command {
-	cmd := &cobra.Command{Use: "buckets", Short: "Make, list, change and remove buckets", RunE: group, Args: cobra.ArbitraryArgs}
+	cmd := &cobra.Command{Use: "buckets", SuggestFor: []string{"bucket", "mb", "rb"}, Short: "Make, list, change and remove buckets", RunE: group, Args: cobra.ArbitraryArgs}
 	cmd.AddCommand(newBucketsCreate(a), newBucketsList(a), newBucketsDescribe(a), newBucketsUpdate(a), newBucketsDelete(a))
 	return cmd
 }
@@ -78,7 +78,8 @@ func newBucketsList(a *App) *cobra.Command {
 	var raw bool
 	var flags listFlags
 	cmd := &cobra.Command{
-		Use: "list [URL…]", Short: "List the project's buckets", Args: cobra.ArbitraryArgs,
+		Example: "  trainyard storage buckets list --format 'value(name)'",
+		Use:     "list [URL…]", Short: "List the project's buckets", Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			choose, err := flags.chooser()
 			if err != nil {
@@ -162,7 +163,8 @@ func bucketDoc(b *client.Bucket, raw bool) (any, error) {
 func newBucketsDescribe(a *App) *cobra.Command {
 	var raw bool
 	cmd := &cobra.Command{
-		Use: "describe URL", Short: "Print what is known of a bucket", Args: exactly("URL"),
+		Example: "  trainyard storage buckets describe gs://my-bucket",
+		Use:     "describe URL", Short: "Print what is known of a bucket", Args: exactly("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return eachBucketURL(cmd.Context(), a, args, false, func(ctx context.Context, c *client.Client, _, bucket string) error {
 				b, err := c.Bucket(ctx, bucket)
@@ -187,13 +189,17 @@ func newBucketsDescribe(a *App) *cobra.Command {
 func newBucketsDelete(a *App) *cobra.Command {
 	var keepGoing bool
 	cmd := &cobra.Command{
-		Use: "delete URL…", Short: "Remove empty buckets", Args: atLeastOne("URL"),
+		Example: "  trainyard storage buckets delete gs://my-bucket",
+		Use:     "delete URL…", Short: "Remove empty buckets", Args: atLeastOne("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return eachBucketURL(cmd.Context(), a, args, keepGoing, func(ctx context.Context, c *client.Client, _, bucket string) error {
 				a.tell("Removing gs://%s/...", bucket)
 				err := c.DeleteBucket(ctx, bucket)
 				if fault.Is(err, fault.NotFound) {
 					err = fault.Errorf(fault.NotFound, "gs://%s not found: 404.", bucket)
+				}
+				if fault.Is(err, fault.Conflict) && fault.HintOf(err) == "" {
+					err = fault.Errorf(fault.Conflict, "%w", err).WithHint("trainyard storage rm -r gs://%s removes it with all that is in it", bucket)
 				}
 				return err
 			})

@@ -21,7 +21,8 @@ type duOptions struct {
 func newStorageDu(a *App) *cobra.Command {
 	o := &duOptions{App: a}
 	cmd := &cobra.Command{
-		Use: "du [URL…]", Short: "Print how much space objects take",
+		Example: "  trainyard storage du -s -r gs://my-bucket",
+		Use:     "du [URL…]", Short: "Print how much space objects take",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.URLs, err = remoteLocations(args); err != nil {

@@ -14,7 +14,7 @@ import (
 type pairsValue map[string]string
 
 func (p *pairsValue) String() string { return labelsText(*p) }
-func (p *pairsValue) Type() string   { return "KEY=VALUE,…" }
+func (p *pairsValue) Type() string   { return "KEY=VALUE,..." }
 
 func (p *pairsValue) Set(text string) error {
 	if *p == nil {

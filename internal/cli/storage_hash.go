@@ -24,7 +24,8 @@ type hashOptions struct {
 func newStorageHash(a *App) *cobra.Command {
 	o := &hashOptions{App: a}
 	cmd := &cobra.Command{
-		Use: "hash URL…", Short: "Print the checksums of files and objects", Args: atLeastOne("URLS"),
+		Example: "  trainyard storage hash model.joblib gs://my-bucket/model.joblib",
+		Use:     "hash URL…", Short: "Print the checksums of files and objects", Args: atLeastOne("URLS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.SkipMD5 && o.SkipCRC {
 				return usagef("argument --skip-crc32c: At most one of --skip-crc32c | --skip-md5 can be specified.")

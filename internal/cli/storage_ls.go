@@ -25,7 +25,8 @@ type lsOptions struct {
 func newStorageLs(a *App) *cobra.Command {
 	o := &lsOptions{App: a}
 	cmd := &cobra.Command{
-		Use: "ls [URL…]", Short: "List buckets, or what is in one",
+		Example: "  trainyard storage ls -l 'gs://my-bucket/models/**'",
+		Use:     "ls [URL…]", SuggestFor: []string{"list", "dir"}, Short: "List buckets, or what is in one",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && args[0] == "gs://" {

@@ -66,7 +66,8 @@ func docTime(t string) string {
 func newObjectsDescribe(a *App) *cobra.Command {
 	var raw bool
 	cmd := &cobra.Command{
-		Use: "describe URL", Short: "Print what is known of an object", Args: exactly("URL"),
+		Example: "  trainyard storage objects describe gs://my-bucket/model.joblib",
+		Use:     "describe URL", Short: "Print what is known of an object", Args: exactly("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runObjectsDescribe(cmd.Context(), a, args[0], raw)
 		},

@@ -21,7 +21,8 @@ type rmOptions struct {
 func newStorageRm(a *App) *cobra.Command {
 	o := &rmOptions{App: a}
 	cmd := &cobra.Command{
-		Use: "rm URL…", Short: "Remove objects; with -r also all below a prefix, and a bucket with what is in it",
+		Example: "  trainyard storage rm gs://my-bucket/old.bin\n  trainyard storage rm -r gs://my-bucket/models",
+		Use:     "rm URL…", SuggestFor: []string{"remove", "delete"}, Short: "Remove objects; with -r also all below a prefix, and a bucket with what is in it",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.ReadStdin {
 				return nil

@@ -25,7 +25,8 @@ type streamLogsOptions struct {
 func newStreamLogs(a *App) *cobra.Command {
 	o := &streamLogsOptions{App: a}
 	cmd := &cobra.Command{
-		Use:   "stream-logs JOB",
+		Example: "  trainyard jobs stream-logs my_job --task-name master-replica-0",
+		Use:     "stream-logs JOB", SuggestFor: []string{"logs", "log", "tail"},
 		Short: "Show the log of a job until it ends",
 		Long:  "Show the log of a job from its beginning until the job ends. Ctrl-C ends the\nshowing, not the job.",
 		Args:  exactly("JOB"),

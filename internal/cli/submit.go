@@ -59,7 +59,7 @@ type kmsOptions struct{ key, keyring, location, project string }
 func newSubmit(a *App, runF func(context.Context, *submitOptions) error) *cobra.Command {
 	o := &submitOptions{App: a}
 	cmd := &cobra.Command{
-		Use:   "training JOB [flags] [-- PROGRAM-ARGUMENT …]",
+		Use: "training JOB [flags] [-- PROGRAM-ARGUMENT …]", SuggestFor: []string{"run", "train"},
 		Short: "Submit a training job",
 		Long: `Package a training application, upload it and submit a job that runs it.
 

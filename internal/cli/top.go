@@ -32,11 +32,12 @@ const topPause = 2 * time.Second
 func newTop(a *App) *cobra.Command {
 	o := &topOptions{App: a}
 	cmd := &cobra.Command{
-		Use:   "top [JOB]",
-		Short: "Show what running jobs use of the machine, replica by replica",
+		Example: "  trainyard jobs top my_job --once",
+		Use:     "top [JOB]",
+		Short:   "Show what running jobs use of the machine, replica by replica",
 		Long: "Show what running jobs use of the machine, replica by replica: processors, memory and its peak, GPUs, and what is free.\n" +
 			"On a terminal the picture is made anew every two seconds until Ctrl-C; elsewhere, and with --once, it is written once.",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMost("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.job = args[0]

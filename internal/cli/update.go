@@ -20,9 +20,10 @@ type updateOptions struct {
 func newUpdate(a *App) *cobra.Command {
 	o := &updateOptions{App: a}
 	cmd := &cobra.Command{
-		Use:   "update JOB",
-		Short: "Change the labels of a job",
-		Args:  exactly("JOB"),
+		Example: "  trainyard jobs update my_job --update-labels team=vision",
+		Use:     "update JOB",
+		Short:   "Change the labels of a job",
+		Args:    exactly("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.job = args[0]
 			if o.clear && cmd.Flags().Changed("remove-labels") {

@@ -13,8 +13,12 @@ func newVersion(a *App) *cobra.Command {
 		Short: "Print the version of this program",
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.Out, "trainyard %s (build %s, %s, %s/%s)\n", a.Programs.Version, a.Programs.Build, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprint(a.Out, versionLine(a))
 			return err
 		},
 	}
+}
+
+func versionLine(a *App) string {
+	return fmt.Sprintf("trainyard %s (build %s, %s, %s/%s)\n", a.Programs.Version, a.Programs.Build, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -21,10 +21,11 @@ type waitOptions struct {
 func newWait(a *App) *cobra.Command {
 	o := &waitOptions{App: a}
 	cmd := &cobra.Command{
-		Use:   "wait JOB",
-		Short: "Wait until a job has ended",
-		Long:  "Wait until a job has ended and show it. The exit status is 0 when it succeeded\nand 1 when it failed, was cancelled, or the time-out passed.",
-		Args:  exactly("JOB"),
+		Example: "  trainyard jobs wait my_job --timeout 2h && echo it succeeded",
+		Use:     "wait JOB",
+		Short:   "Wait until a job has ended",
+		Long:    "Wait until a job has ended and show it. The exit status is 0 when it succeeded\nand 1 when it failed, was cancelled, or the time-out passed.",
+		Args:    exactly("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.job = args[0]
 			return runWait(cmd.Context(), o)
@@ -35,6 +36,9 @@ func newWait(a *App) *cobra.Command {
 }
 
 func runWait(ctx context.Context, o *waitOptions) error {
+	if o.timeout < 0 {
+		return negative("timeout", o.timeout)
+	}
 	s, c, err := o.connected(ctx)
 	if err != nil {
 		return err

@@ -13,8 +13,9 @@ import (
 
 func newWhy(a *App) *cobra.Command {
 	return &cobra.Command{
-		Use:   "why JOB",
-		Short: "Say in a sentence what a job is doing, what it waits for, or why it failed",
+		Example: "  trainyard jobs why my_job",
+		Use:     "why JOB",
+		Short:   "Say in a sentence what a job is doing, what it waits for, or why it failed",
 		Long: "Say in a sentence what a job is doing, at any instant of its life: what it waits for, its place and who is ahead, when it may start;\n" +
 			"which replica is behind; why it is tried again; or why it failed, where in your code, and what to do.\n\n" +
 			"--format json has the facts: position, needs, lacks, holders, estimatedStart, failure …",

@@ -2,12 +2,14 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -58,6 +60,9 @@ func (c *Client) translate(ctx context.Context, err error) error {
 		e.Msg = fmt.Sprintf("the connection to the server at %s was cut", c.base)
 	default:
 		e.Msg = fmt.Sprintf("the server at %s cannot be reached: %s", c.base, plain(err))
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			e.Hint = "the certificate is made by the server itself; it speaks http:// on the same port, or name its authority, DATA/tls/ca.pem, with SSL_CERT_FILE"
+		}
 		if dns, ok := errors.AsType[*net.DNSError](err); ok {
 			e.Hint = "the name " + dns.Name + " is not known; see: trainyard config show"
 		}
@@ -93,6 +98,11 @@ func (c *Client) status(e *googleapi.Error) error {
 			f.Hint = d.Hint
 		}
 	}
+	if e.Code == http.StatusNotFound {
+		if m := missingJob.FindStringSubmatch(f.Msg); m != nil {
+			f.Msg, f.Hint = fmt.Sprintf("job %s is not found in project %s", m[2]+m[3], m[1]+m[4]), "see: trainyard jobs list"
+		}
+	}
 	if !ours {
 		text := strings.TrimSpace(e.Body)
 		if len(text) > 200 || strings.Contains(text, "<") {
@@ -105,6 +115,10 @@ func (c *Client) status(e *googleapi.Error) error {
 	}
 	return f
 }
+
+// missingJob is how the wires say that there is no such job: the original's
+// sentence, and ours.
+var missingJob = regexp.MustCompile(`^(?:.*The specified job was not found: projects/(.+)/jobs/(.+)\.|job (\S+) is not found in project (\S+))$`)
 
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 

@@ -57,7 +57,7 @@ func parse(path string, b []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return &yaml.Node{Kind: yaml.MappingNode}, nil
 	case err != nil:
-		return nil, fault.Errorf(fault.Invalid, "%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fault.Errorf(fault.Invalid, "%s: %s", path, fault.YAMLText(err, b))
 	case doc.Content[0].Kind == yaml.ScalarNode && doc.Content[0].Tag == "!!null":
 		return &yaml.Node{Kind: yaml.MappingNode}, nil
 	case doc.Content[0].Kind != yaml.MappingNode:

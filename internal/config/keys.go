@@ -60,7 +60,7 @@ var keys = []key{
 	boolean("fetch-pythons", "have uv fetch a Python that a job asks for and that is not on the machine", func(s *Settings) *bool { return &s.FetchPythons }),
 	text("default-runtime", "", "runtime version of jobs that name none; empty for the newest Python, without packages", nil, func(s *Settings) *string { return &s.DefaultRuntime }),
 	size("environments-size", "50GiB", "disk space that Python environments may take, as in 50GiB; those used longest ago go first; 0 for no limit", func(s *Settings) *int64 { return &s.EnvironmentsSize }),
-	text("local-python", "", "Python that `local train --in-place` runs; empty for python on PATH", nil, func(s *Settings) *string { return &s.LocalPython }, "CLOUDSDK_ML_ENGINE_LOCAL_PYTHON"),
+	text("local-python", "", "Python that 'local train --in-place' runs; empty for python on PATH", nil, func(s *Settings) *string { return &s.LocalPython }, "CLOUDSDK_ML_ENGINE_LOCAL_PYTHON"),
 	list("pythons", "", "Python interpreters to use besides those found, by path", func(s *Settings) *[]string { return &s.Pythons }),
 }
 
@@ -235,7 +235,11 @@ func endpoint(t string) error {
 	}
 	u, err := url.Parse(t)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%q is not an address such as http://127.0.0.1:8450", t)
+		err := fault.Errorf(fault.Invalid, "%q is not an address such as http://127.0.0.1:8450", t)
+		if hostPort(t) == nil {
+			return err.WithHint("did you mean http://%s?", t)
+		}
+		return err
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -51,11 +52,25 @@ func Load(in Input) (Settings, error) {
 			text = src.absolute(text, env)
 		}
 		if err := k.set(&s, text); err != nil {
-			return s, fault.Errorf(fault.Invalid, "%s: %s: %w", src, k.name, err)
+			return s, mistake(src, k.name, err)
 		}
 		s.sources[k.name] = src
 	}
 	return s, s.readToken()
+}
+
+// Mistake is a setting that is wrong, and where it came from.
+type Mistake struct {
+	Source Source
+	Key    string
+	Err    error
+}
+
+func (m *Mistake) Error() string { return m.Source.String() + ": " + m.Key + ": " + m.Err.Error() }
+func (m *Mistake) Unwrap() error { return m.Err }
+
+func mistake(s Source, key string, err error) error {
+	return &fault.Error{Kind: fault.Invalid, Msg: (&Mistake{s, key, err}).Error(), Hint: fault.HintOf(err), Err: &Mistake{s, key, err}}
 }
 
 // paths are the settings that name a file or a folder: a server in the
@@ -97,11 +112,11 @@ func (s *Settings) readToken() error {
 	}
 	b, err := os.ReadFile(s.TokenFile)
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "%s: token-file: %w", s.SourceOf("token-file"), err)
+		return mistake(s.SourceOf("token-file"), "token-file", err)
 	}
 	t := strings.TrimSpace(string(b))
 	if t == "" {
-		return fault.Errorf(fault.Invalid, "%s: token-file: %s is empty", s.SourceOf("token-file"), s.TokenFile)
+		return mistake(s.SourceOf("token-file"), "token-file", fmt.Errorf("%s is empty", s.TokenFile))
 	}
 	s.Token = NewSecret(t)
 	s.sources["token"] = Source{s.SourceOf("token-file").Level, s.TokenFile}

@@ -90,6 +90,9 @@ func TestWhatCannotBeStartedIsTriedAgainOrSaid(t *testing.T) {
 					t.Errorf("%d starts, want %d", n, tt.starts)
 				}
 				if tt.want.Final() {
+					if s, waits := c.Standing(ctx, key); waits {
+						t.Errorf("it is over, and %s", s.Reason())
+					}
 					if held, err := x.List(ctx); err != nil || len(held) > 0 {
 						t.Errorf("the machine still holds %v, %v", held, err)
 					}

@@ -13,7 +13,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/trainyard/trainyard/internal/job"
-
 	"github.com/trainyard/trainyard/internal/pattern"
 )
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/trainyard/trainyard/internal/job"
-
 	"github.com/trainyard/trainyard/internal/pattern"
 )
 

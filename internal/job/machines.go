@@ -65,7 +65,7 @@ func (m *Machines) read(b []byte) (*Machines, error) {
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, errors.New(fault.YAMLText(err, b))
 	}
 	if len(f.Machines)+len(f.Tiers) == 0 {
 		return nil, errors.New("it has neither machines nor tiers")

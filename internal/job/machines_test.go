@@ -110,7 +110,7 @@ func TestABadTableIsRefusedByName(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                          "neither machines nor tiers",
 		"machines: 5":               "line 1",
-		"machines: {a: {cpu: 1}}":   "field cpu not found",
+		"machines: {a: {cpu: 1}}":   "there is no field cpu",
 		"machines: {a: {vcpus: 1}}": `machine type "a": vcpus and memory_gib must be greater than 0; received: 1 and 0`,
 		"machines: {a: {vcpus: -1, memory_gib: 1}}":                                                          "greater than 0",
 		"machines: {a: {vcpus: .nan, memory_gib: 1}}":                                                        "greater than 0",

@@ -30,7 +30,11 @@ func parse(name string, data []byte, m *message) (Doc, error) {
 	if err := dec.Decode(&root); errors.Is(err, io.EOF) {
 		return Doc{}, nil
 	} else if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "%s: %s", name, yamlText(err))
+		at, text := name, fault.YAMLText(err, data)
+		if line, what, ok := strings.Cut(strings.TrimPrefix(text, "line "), ": "); ok && strings.HasPrefix(text, "line ") {
+			at, text = name+":"+line, what // as of all other mistakes
+		}
+		return nil, fault.Errorf(fault.Invalid, "%s: %s", at, text)
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, fault.Errorf(fault.Invalid, "%s: holds more than one document", name)
@@ -257,6 +261,3 @@ func looks(n *yaml.Node) string {
 		return strconv.Quote(n.Value)
 	}
 }
-
-// yamlText is the library's text without its name.
-func yamlText(err error) string { return strings.TrimPrefix(err.Error(), "yaml: ") }

@@ -44,7 +44,7 @@ func TestAConfigurationThatIsWrongIsRefusedByLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"- a\n":                                  "cfg.yaml:1: expected the fields of a job, found a list",
 		"hello":                                  "cfg.yaml:1: expected the fields of a job, found \"hello\"",
-		"a: [":                                   "cfg.yaml: line 1",
+		"a: [":                                   "cfg.yaml:1: did not find",
 		"a: 1\n---\nb: 2\n":                      "more than one document",
 		"trainingInput:\n  regoin: x\n":          "cfg.yaml:2: unknown field trainingInput.regoin; did you mean region?",
 		"trainingInput:\n  zzz: x\n":             "cfg.yaml:2: unknown field trainingInput.zzz",

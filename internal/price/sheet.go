@@ -12,7 +12,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -123,22 +122,12 @@ func decode(b []byte) (f sheetFile, err error) {
 	case errors.Is(err, io.EOF):
 		return f, errors.New("it is empty")
 	case err != nil:
-		return f, plain(err)
+		return f, errors.New(fault.YAMLText(err, b))
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return f, errors.New("it has more than one document")
 	}
 	return f, nil
-}
-
-// plain is an error of the YAML library without names of our own types.
-func plain(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if many, ok := errors.AsType[*yaml.TypeError](err); ok && len(many.Errors) > 0 {
-		text = many.Errors[0]
-	}
-	text = strings.ReplaceAll(text, "not found in type price.sheetFile", "is not known")
-	return errors.New(strings.ReplaceAll(text, "price.sheetFile", "a price sheet"))
 }
 
 // sane reports whether a price is one: a NaN is not.

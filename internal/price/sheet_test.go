@@ -21,8 +21,8 @@ func TestAMistakeInASheetIsNamed(t *testing.T) {
 		{"currency: EUR", "it has no prices", form},
 		{"currency: EUR\naccelerator_hour: {}\n", "it has no prices", form},
 		{"currency: US dollars\nvcpu_hour: 1", `received: "US dollars"`, form},
-		{"currency: EUR\nvcpu: 1", "line 2: field vcpu is not known", form},
-		{"currency: EUR\nvcpu_hour: cheap", "line 2: cannot unmarshal !!str `cheap` into float64", form},
+		{"currency: EUR\nvcpu: 1", "line 2: there is no field vcpu", form},
+		{"currency: EUR\nvcpu_hour: cheap", `line 2: expected a number, found "cheap"`, form},
 		{"currency: EUR\nvcpu_hour: 1\nvcpu_hour: 2", `mapping key "vcpu_hour" already defined at line 2`, form},
 		{"currency: EUR\nvcpu_hour: -1", "vcpu_hour: a price is a number from 0 to 1000000000; received: -1", form},
 		{"currency: EUR\ngib_hour: .nan", "gib_hour: a price is a number from 0 to 1000000000; received: NaN", form},
@@ -34,7 +34,7 @@ func TestAMistakeInASheetIsNamed(t *testing.T) {
 		{"currency: EUR\nmachine_hour: {n1-standard-4: -2}", "machine_hour: n1-standard-4: a price is", form},
 		{"currency: EUR\nmachine_hour: {n1-standrd-4: 2}", `machine_hour: machine type "n1-standrd-4" is not known`, ""},
 		{"currency: EUR\nvcpu_hour: 1\n---\nvcpu_hour: 2", "it has more than one document", form},
-		{"- 1", "line 1: cannot unmarshal !!seq into a price sheet", form},
+		{"- 1", "line 1: expected fields, found a list", form},
 		{"currency: [", "line 1", form},
 	} {
 		_, err := price.Read([]byte(tt.text), "/site/prices.yaml", job.ParseMachine)

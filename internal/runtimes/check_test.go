@@ -171,11 +171,13 @@ func TestASitesOwnFiles(t *testing.T) {
 		t.Errorf("a version that has ended: %v", err)
 	}
 	for text, want := range map[string]string{
-		"version: bad\npython: [3.11]\nrequires: [six]\nextra: 1\n":           "line 4: field extra not found",
+		"version: bad\npython: [3.11]\nrequires: [six]\nextra: 1\n":           "line 4: there is no field extra",
 		"version: other\npython: [\"3.11\"]\nrequires: [six]\n":               "named after bad and says other",
 		"version: bad\nrequires: [six]\n":                                     "python: none is named",
 		"version: bad\npython: [\"3.11\"]\n":                                  "no package is named",
 		"version: bad\npython: [\"3.11\"]\nrequires: [\"-r x\"]\n":            "is not a requirement",
+		"version: bad\npython: [\"3.11\"]\nrequires: [six numpy]\n":           "is not a requirement",
+		"version: bad\npython: 3.11\nrequires: [six]\n":                       "line 2: expected a list, found \"3.11\"",
 		"version: bad\npython: [\"3.11\"]\npackages: [six]\n":                 "NAME==VERSION",
 		"version: bad\npython: [\"3.11\"]\npackages: [\"six==1 md5:1\"]\n":    "sha256",
 		"version: bad\npython: [\"three\"]\nrequires: [six]\n":                "not a line of Python",
@@ -185,6 +187,10 @@ func TestASitesOwnFiles(t *testing.T) {
 		if err := c.CheckDir(); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "bad.yaml") {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
+	}
+	write("bad.yaml", "version: bad\npython: [\"3.11\"]\nrequires: [six, 'a[b,c] >=1', 'a==1; python_version<\"3.12\"', a @ https://h/a.whl, https://h/b.whl, git+https://h/c.git, ./d.whl, 'e (>1)', ' f~=2']\n")
+	if err := c.CheckDir(); err != nil {
+		t.Error(err)
 	}
 	_ = os.Remove(filepath.Join(dir, "bad.yaml"))
 	c.Default = "hause"

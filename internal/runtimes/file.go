@@ -54,6 +54,10 @@ var (
 	pythonLine = pattern.New(`^3\.\d{1,2}$`)
 )
 
+// requirement is how one begins: a name, extras, and then nothing, a version, a
+// marker or an address; or it is an address or a path.
+var requirement = pattern.New(`^\s*([A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*($|[<>=!~;@(#])|[^\s-]\S*/\S+)`)
+
 // Decode reads the file of a site's own version, for who writes one.
 func Decode(b []byte, source string) (*Runtime, error) { return decode(b, "", source) }
 
@@ -71,7 +75,7 @@ func decode(b []byte, version, source string) (*Runtime, error) {
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&f); err != nil {
-		return nil, wrong("%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, wrong("%s", fault.YAMLText(err, b))
 	}
 	switch {
 	case f.Version == "" || !validName(f.Version) || barePython.MatchString(f.Version):
@@ -94,7 +98,7 @@ func decode(b []byte, version, source string) (*Runtime, error) {
 		}
 	}
 	for _, r := range f.Requires {
-		if strings.ContainsAny(r, "\r\n") || strings.HasPrefix(strings.TrimSpace(r), "-") || strings.TrimSpace(r) == "" {
+		if strings.ContainsAny(r, "\r\n") || !requirement.MatchString(r) {
 			return nil, wrong("requires: %q is not a requirement such as numpy>=1.20", r)
 		}
 	}

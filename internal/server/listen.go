@@ -39,6 +39,15 @@ func Listen(ctx context.Context, addr, token string) (net.Listener, error) {
 	return l, nil
 }
 
+// Endpoint is where programs of this machine reach what listens on addr: a
+// server on all addresses is on loopback, too.
+func Endpoint(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		addr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tcp.Port}
+	}
+	return "http://" + addr.String()
+}
+
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -229,6 +229,32 @@ func TestListenElsewhereNeedsAToken(t *testing.T) {
 	}
 }
 
+// TestEndpointCanBeAsked: whoever reads where a server is can paste it.
+func TestEndpointCanBeAsked(t *testing.T) {
+	for listen, host := range map[string]string{"0.0.0.0:0": "127.0.0.1", ":0": "127.0.0.1", "[::]:0": "127.0.0.1", "127.0.0.1:0": "127.0.0.1"} {
+		l, err := server.Listen(t.Context(), listen, "sesame")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				_ = c.Close()
+			}
+		}()
+		addr, ok := strings.CutPrefix(server.Endpoint(l.Addr()), "http://"+host+":")
+		if !ok {
+			t.Fatalf("%s: %s", listen, server.Endpoint(l.Addr()))
+		}
+		c, err := net.Dial("tcp", host+":"+addr)
+		if err != nil {
+			t.Errorf("%s: %v", listen, err)
+			continue
+		}
+		_ = c.Close()
+	}
+}
+
 func TestServeEndsStreamsAndReturns(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
