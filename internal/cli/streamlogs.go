@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,12 +63,30 @@ func runStreamLogs(ctx context.Context, o *streamLogsOptions) error {
 		return err
 	}
 	_, err = o.follow(ctx, c, s.Project, o.job, o.task, w)
+	if err == nil && o.task != "" && w.entries == 0 {
+		o.noSuchTask(ctx, c, s.Project)
+	}
 	if errors.Is(err, context.Canceled) {
 		o.Say("\nInterrupted.")
 		o.followUp(o.job)
 		return exitError(exitInterrupted)
 	}
 	return err
+}
+
+// noSuchTask tells of a task that said nothing, which may be one that the job
+// never had.
+func (o *streamLogsOptions) noSuchTask(ctx context.Context, c *client.Client, project string) {
+	names := []string{"service"}
+	if v, err := c.Replicas(ctx, project, o.job); err == nil {
+		for _, r := range v.Replicas {
+			names = append(names, r.Task)
+		}
+	}
+	if slices.Contains(names, o.task) {
+		return
+	}
+	o.Warn("no line is from task %s; the tasks of job %s are %s", o.task, o.job, strings.Join(names, ", "))
 }
 
 // follow shows a job's log until the job ends, and gives the job.
@@ -106,6 +125,7 @@ type logWriter struct {
 	out       *bufio.Writer
 	stream    *format.Stream // nil for the columns
 	multiline bool
+	entries   int
 }
 
 func (a *App) logWriter(w io.Writer, asked string, multiline bool) (*logWriter, error) {
@@ -121,6 +141,7 @@ func (a *App) logWriter(w io.Writer, asked string, multiline bool) (*logWriter, 
 }
 
 func (l *logWriter) add(e logs.Entry) error {
+	l.entries++
 	lines := []string{e.Message}
 	if !l.multiline {
 		lines = strings.Split(strings.TrimRight(e.Message, "\n"), "\n")
