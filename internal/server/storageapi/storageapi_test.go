@@ -22,6 +22,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/disk"
+	"github.com/trainyard/trainyard/internal/server"
 	"github.com/trainyard/trainyard/internal/server/storageapi"
 )
 
@@ -365,7 +366,10 @@ func TestGooglesPythonClientAndGcsfs(t *testing.T) {
 	if python == "" {
 		t.Skip("SKIPPED: TRAINYARD_TEST_PYTHON is not set; make test sets it")
 	}
-	s := serve(t)
+	s := httptest.NewServer(server.New(server.Options{ // whose batches are
+		Storage: serve(t).Config.Handler, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}))
+	defer s.Close()
 	cmd := exec.CommandContext(t.Context(), python, "testdata/clients.py", s.URL)
 	cmd.Env = append(os.Environ(), "STORAGE_EMULATOR_HOST="+s.URL, "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT=false")
 	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "fine" {
