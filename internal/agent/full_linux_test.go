@@ -10,17 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAFullDiskNeitherStopsTheProgramNorLosesItsEnd(t *testing.T) {
-	tr := newTrial(t, interpreter(t), `
-import sys
-for i in range(100000):
-    print("line %d %s" % (i, "x" * 100))
-open(sys.argv[1], "w").close()
-`)
-	ran := filepath.Join(t.TempDir(), "ran")
-	tr.task.Replica.Args = []string{ran}
-	jobs := filepath.Join(tr.task.DataDir, "jobs")
-	if err := unix.Mount("tmpfs", jobs, "tmpfs", 0, "size=2m"); err != nil {
+// smallDisk puts the runs of a trial on a disk of their own.
+func smallDisk(t *testing.T, tr *trial, options string) (jobs string) {
+	t.Helper()
+	jobs = filepath.Join(tr.task.DataDir, "jobs")
+	if err := unix.Mount("tmpfs", jobs, "tmpfs", 0, options); err != nil {
 		t.Skipf("SKIPPED: a small disk cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() {
@@ -31,6 +25,19 @@ open(sys.argv[1], "w").close()
 	if err := os.MkdirAll(string(tr.dir), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return jobs
+}
+
+func TestAFullDiskNeitherStopsTheProgramNorLosesItsEnd(t *testing.T) {
+	tr := newTrial(t, interpreter(t), `
+import sys
+for i in range(100000):
+    print("line %d %s" % (i, "x" * 100))
+open(sys.argv[1], "w").close()
+`)
+	ran := filepath.Join(t.TempDir(), "ran")
+	tr.task.Replica.Args = []string{ran}
+	jobs := smallDisk(t, tr, "size=2m")
 	filler := filepath.Join(jobs, "filler")
 	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -65,18 +72,7 @@ func TestAProgramThatFilledTheDiskIsNotKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrial(t, interpreter(t), source)
-			jobs := filepath.Join(tr.task.DataDir, "jobs")
-			if err := unix.Mount("tmpfs", jobs, "tmpfs", 0, "size=4m,nr_inodes=300"); err != nil {
-				t.Skipf("SKIPPED: a small disk cannot be mounted here: %v", err)
-			}
-			t.Cleanup(func() {
-				if err := unix.Unmount(jobs, unix.MNT_DETACH); err != nil {
-					t.Error(err)
-				}
-			})
-			if err := os.MkdirAll(string(tr.dir), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			smallDisk(t, tr, "size=4m,nr_inodes=300")
 			if exit := tr.run(); exit.Code != 1 || !strings.Contains(exit.Traceback, "No space left") {
 				t.Errorf("the record is %+v", exit)
 			}

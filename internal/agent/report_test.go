@@ -32,7 +32,7 @@ func TestBriefStepsAreToldWhenTheNextIsNot(t *testing.T) {
 		if names := told(); names != nil {
 			t.Errorf("a brief step is written at once: %v", names)
 		}
-		time.Sleep(2 * brief) // of the next step; the clock is the test's
+		<-time.After(2 * brief) // of the next step, on the clock of the test, which waits for nothing
 		synctest.Wait()
 		if names := told(); len(names) != 1 {
 			t.Errorf("during a long step %v are known to be over, want the one before it", names)

@@ -143,7 +143,7 @@ func (c *cause) fits(f Failure, e evidence, r *raised) (map[string]string, bool)
 			return nil, false
 		}
 	}
-	if c.Source != "" && !regexp.MustCompile(placeholder.ReplaceAllStringFunc(c.Source, func(p string) string { return regexp.QuoteMeta(values[p[2:len(p)-1]]) })).MatchString(sourceOf(r)) {
+	if c.Source != "" && !regexp.MustCompile(variableOf.ReplaceAllStringFunc(c.Source, func(p string) string { return regexp.QuoteMeta(values[p[2:len(p)-1]]) })).MatchString(sourceOf(r)) {
 		return nil, false
 	}
 	if c.Module != "" && (topOf(values["missing"]) == values["own"]) != (c.Module == "own") {
@@ -217,21 +217,21 @@ func idleness(f Failure) (map[string]string, bool) {
 	return map[string]string{"time": longest.Round(time.Second).String(), "cpu": fmt.Sprintf("%.1f s", cpu)}, true
 }
 
-var placeholder = pattern.New(`\$\{(\w+)\}`)
+var variableOf = pattern.New(`\$\{(\w+)\}`)
 
 var optional = pattern.New(`<<(.*?)>>`)
 
 func fill(text string, values map[string]string) string {
 	value := func(p string) string { return values[p[2:len(p)-1]] }
 	text = optional.ReplaceAllStringFunc(text, func(part string) string {
-		for _, p := range placeholder.FindAllString(part, -1) {
+		for _, p := range variableOf.FindAllString(part, -1) {
 			if value(p) != "" {
 				return part[2 : len(part)-2]
 			}
 		}
 		return ""
 	})
-	text = placeholder.ReplaceAllStringFunc(text, value)
+	text = variableOf.ReplaceAllStringFunc(text, value)
 	return strings.TrimSpace(strings.NewReplacer("?.", "?", "!.", "!", "..", ".").Replace(text))
 }
 

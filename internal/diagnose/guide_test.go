@@ -42,7 +42,7 @@ func list(causes []cause) string {
 	var groups []string
 	rows := map[string]string{}
 	example := func(text string) string {
-		text = placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		text = variableOf.ReplaceAllStringFunc(text, func(p string) string {
 			name := p[2 : len(p)-1]
 			if other := map[string]string{"missing": "module", "own": "package", "distribution": "name"}[name]; other != "" {
 				name = other
