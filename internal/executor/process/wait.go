@@ -100,6 +100,12 @@ func (e *Executor) tell(d agent.Folder) {
 // program may remove what is above its own folder, and an administrator the
 // wrong one. What goes on of them is found, and ended, by its mark.
 func (e *Executor) miss(h handle, now, seen executor.Status) (missed bool, err error) {
+	gone := slices.DeleteFunc(slices.Clone(seen.Replicas), func(s executor.ReplicaStatus) bool {
+		return slices.ContainsFunc(now.Replicas, func(n executor.ReplicaStatus) bool { return n.Replica == s.Replica && n.Run >= s.Run })
+	})
+	if len(gone) == 0 {
+		return false, nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.removing[h.Name] > 0 {
@@ -108,19 +114,14 @@ func (e *Executor) miss(h handle, now, seen executor.Status) (missed bool, err e
 	if _, err := e.readRecord(h.Name); err != nil {
 		return false, nil // removed
 	}
-	for _, s := range seen.Replicas {
-		there := slices.ContainsFunc(now.Replicas, func(n executor.ReplicaStatus) bool { return n.Replica == s.Replica && n.Run >= s.Run })
-		if there {
-			continue
-		}
-		missed = true
+	for _, s := range gone {
 		d := agent.Folder(filepath.Join(e.attemptDir(h), agent.RunName(s.Replica, s.Run)))
 		e.Log.Warn("the folder of a run is gone", "folder", string(d))
 		if err := d.Vanished(); err != nil {
 			return false, err
 		}
 	}
-	return missed, nil
+	return true, nil
 }
 
 // status reads what is known of all latest runs, and looks after those that
