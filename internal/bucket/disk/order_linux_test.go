@@ -53,7 +53,8 @@ func TestContentIsFlushedBeforeItsRow(t *testing.T) {
 			t.Errorf("%s:\n%s", complaint, call)
 		}
 	}
-	if o.rows < 60 || o.acknowledged < 60 || o.content < 40 {
+	// About 45 of the 60 random steps make a file; deletes and moves make none.
+	if o.rows < 60 || o.acknowledged < 60 || o.content < 20 {
 		t.Errorf("seen: %d commits, %d steps, %d content files; the trace is not understood", o.rows, o.acknowledged, o.content)
 	}
 }
