@@ -272,7 +272,9 @@ func (y *yard) ended(project, id string) *ml.GoogleCloudMlV1__Job {
 			break
 		}
 	}
-	y.t.Fatalf("job %s did not end", id)
+	why, _, _ := y.run("--project", project, "jobs", "why", id)
+	replicas, _, _ := y.run("--project", project, "jobs", "describe", id, "--replicas")
+	y.t.Fatalf("job %s did not end: %s\n%s", id, why, replicas)
 	return nil
 }
 
