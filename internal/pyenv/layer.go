@@ -32,7 +32,8 @@ type builder func(ctx context.Context, dir string, l *lock) (marker any, err err
 // first where it is missing. Of all processes one builds, the others wait.
 func (c *Cache) layer(ctx context.Context, kind, key string, m any, build builder) (got *layer, hit bool, err error) {
 	dir, lockPath := filepath.Join(c.dir, kind, key), c.lockPath(kind, key)
-	for hit = true; ; hit = false {
+	hit = true
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		l, err := waitLock(ctx, lockPath, false)
 		if err != nil {
 			return nil, false, err
@@ -47,19 +48,27 @@ func (c *Cache) layer(ctx context.Context, kind, key string, m any, build builde
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, false, diskError("read "+dir, err)
 		}
-		if err := c.buildLayer(ctx, dir, lockPath, build); err != nil {
+		// Who may not build now looks again and never waits to: another may have
+		// built since, and its job uses the layer for as long as it runs.
+		x, err := tryLock(lockPath, true)
+		if err != nil {
+			return nil, false, diskError("lock "+lockPath, err)
+		}
+		if x != nil {
+			hit = false
+			if err := c.buildLayer(ctx, dir, x, build); err != nil {
+				return nil, false, err
+			}
+		} else if err := pause(ctx, wait); err != nil {
 			return nil, false, err
 		}
 	}
 }
 
-func (c *Cache) buildLayer(ctx context.Context, dir, lockPath string, build builder) error {
-	c.sweep.Do(c.removeLeftovers)
-	l, err := waitLock(ctx, lockPath, true)
-	if err != nil {
-		return err
-	}
+// buildLayer takes the lock over.
+func (c *Cache) buildLayer(ctx context.Context, dir string, l *lock, build builder) error {
 	defer l.release()
+	c.sweep.Do(c.removeLeftovers)
 	if finished(dir) {
 		return nil // another process was faster
 	}
@@ -136,10 +145,18 @@ func waitLock(ctx context.Context, path string, exclusive bool) (*lock, error) {
 		if l != nil {
 			return l, nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil, fault.Errorf(fault.Unavailable, "waiting for another process to build the environment: %w", context.Cause(ctx))
-		case <-time.After(wait):
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// pause is between two looks at what another process does.
+func pause(ctx context.Context, wait time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return fault.Errorf(fault.Unavailable, "waiting for another process to build the environment: %w", context.Cause(ctx))
+	case <-time.After(wait):
+		return nil
 	}
 }
