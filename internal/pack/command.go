@@ -3,6 +3,7 @@ package pack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +43,9 @@ func (b *building) output(ctx context.Context, name string, args ...string) ([]b
 	group(cmd)
 	cmd.WaitDelay = 2 * time.Second // a child that holds the pipe does not hold us
 	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well
+	}
 	return out.bytes(), err
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -279,6 +280,31 @@ func TestAHangingSetupTakesItsChildrenWithIt(t *testing.T) {
 	stat, err := os.ReadFile("/proc/" + string(b) + "/stat")
 	if err == nil && !bytes.Contains(stat, []byte(") Z")) {
 		t.Errorf("process %s still runs: %s", b, stat)
+	}
+}
+
+// TestASetupMayLeaveAProcessBehind, which keeps its output open: what it built
+// is built.
+func TestASetupMayLeaveAProcessBehind(t *testing.T) {
+	python := setuptools(t)
+	pid := filepath.Join(t.TempDir(), "pid")
+	script := fmt.Sprintf("import subprocess, sys\nfrom setuptools import setup\np = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nopen(%q, 'w').write(str(p.pid))\nsetup(name='trainer', version='1.0', packages=['trainer'])\n", pid)
+	dir := tree(t, "setup.py", script, "trainer/__init__.py", "")
+	mustBuild(t, pack.Options{Path: dir + "/trainer", Python: python})
+	b, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.Atoi(string(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.FindProcess(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Kill(); err != nil {
+		t.Errorf("the process that the script left behind: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -38,6 +39,9 @@ func (c *Cache) command(ctx context.Context, l *lock, step string, log func(stri
 		log("Running command: " + c.redact(strings.Join(args, " ")))
 	}
 	err = cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well, and something that it left behind has its output
+	}
 	out.flush()
 	if err == nil {
 		return nil

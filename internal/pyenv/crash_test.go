@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -139,4 +140,32 @@ func TestAnEnvironmentInUseIsLockedUntilReleased(t *testing.T) {
 		t.Fatalf("released, yet the lock is held (%v)", err)
 	}
 	l.release()
+}
+
+// TestWhatABuildLeavesBehindHoldsNothing: a setup.py starts a process that goes
+// on, with all that it inherits. Nobody waits for it, the next job least of all.
+func TestWhatABuildLeavesBehindHoldsNothing(t *testing.T) {
+	o := withUV(t, Options{})
+	dir, pid := t.TempDir(), filepath.Join(t.TempDir(), "pid")
+	pkg := sdist(t, "app", "1.0", "", map[string]string{"app/__init__.py": "", "setup.py": fmt.Sprintf(`
+import os, sys
+from setuptools import setup
+if "bdist_wheel" in sys.argv:
+    os.system("setsid sh -c 'echo $$ > %[1]s; exec sleep 600' >/dev/null 2>&1 & while ! [ -s %[1]s ]; do sleep 0.01; done")
+setup(name="app", version="1.0", packages=["app"])
+`, pid)})
+	prepare(t, testCache(t, dir, o), Request{Packages: []File{pkg}})
+	b, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(left, syscall.SIGKILL) }()
+	if err := syscall.Kill(left, 0); err != nil {
+		t.Fatalf("nothing is left behind: %v", err)
+	}
+	prepare(t, testCache(t, dir, o), Request{Packages: []File{pkg}})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // lock is an advisory lock on a file. Its descriptor may be given to child
-// processes, which then hold the lock too for as long as they live.
+// processes, which hold the lock on should this one be killed.
 type lock struct{ f *os.File }
 
 // tryLock takes the lock if it is free; nil without error says it is not.
@@ -40,7 +40,12 @@ func tryLock(path string, exclusive bool) (*lock, error) {
 	return nil, err
 }
 
-func (l *lock) release() { _ = l.f.Close() }
+// release frees the lock also where a process that a command left behind still
+// has its descriptor.
+func (l *lock) release() {
+	_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
+	_ = l.f.Close()
+}
 
 // share hands the lock to a command about to start, and makes the command's
 // whole group end when its context does.

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"os/exec"
@@ -154,8 +155,8 @@ func (g git) run(ctx context.Context, args ...string) (string, error) {
 	cmd.Env = append(cmd.Env, "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
-	cmd.WaitDelay = 2 * time.Second
-	if err := cmd.Run(); err != nil {
+	cmd.WaitDelay = 2 * time.Second // a credential helper may leave a process that keeps the output
+	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
