@@ -51,7 +51,7 @@ func (r Result) Entry(packagePath string) (string, error) {
 	}
 	name := filepath.Base(abs)
 	if ext := filepath.Ext(name); ext == ".py" || ext == ".ipynb" {
-		return strings.TrimSuffix(name, ext), nil
+		return scriptModule(abs), nil
 	}
 	switch {
 	case slices.Contains(all, name+".task"):

@@ -2,7 +2,6 @@ package pack
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,25 +20,22 @@ import (
 func single(path string, o Options) (Result, error) {
 	began, r := time.Now(), Result{Kind: Script}
 	dir, base := filepath.Split(path)
-	module, ext := strings.TrimSuffix(base, filepath.Ext(base)), filepath.Ext(base)
+	module, ext := scriptModule(path), filepath.Ext(base)
 	code, err := os.ReadFile(path)
 	if err != nil {
 		return r, fault.Errorf(fault.Invalid, "cannot read %s: %w", path, err)
 	}
+	var installs []string
 	switch ext {
 	case ".py":
 	case ".ipynb":
 		r.Kind = Notebook
-		if code, err = r.notebook(path, code); err != nil {
+		if code, installs, err = r.notebook(path, code); err != nil {
 			return r, err
 		}
 	default:
 		return r, fault.Errorf(fault.Invalid, "[%s] is neither the folder of a package, a Python script nor a notebook", path).
 			WithHint("an archive that is built already is named with --packages")
-	}
-	if !identifier.MatchString(module) {
-		return r, fault.Errorf(fault.Invalid, "%s cannot be run as a module: %q is not a name in Python", path, module).
-			WithHint("rename it to %s%s", nonword.ReplaceAllString(strings.TrimLeft(module, "0123456789"), "_"), ext)
 	}
 	requires, inline, err := scriptRequires(path, code)
 	if err != nil {
@@ -48,6 +44,11 @@ func single(path string, o Options) (Result, error) {
 	if !inline {
 		if requires, err = r.requirements(dir); err != nil {
 			return r, err
+		}
+	}
+	for _, i := range installs {
+		if !slices.Contains(requires, i) {
+			requires = append(requires, i)
 		}
 	}
 	project := projectName(module)
@@ -71,6 +72,25 @@ func single(path string, o Options) (Result, error) {
 	}
 	r.look()
 	return r, nil
+}
+
+// scriptModule is the name under which a script or a notebook is packed: its own
+// where Python takes that for a module, else one that is like it and that
+// nothing beside it has.
+func scriptModule(path string) string {
+	dir, base := filepath.Split(path)
+	name := strings.TrimSuffix(base, filepath.Ext(base))
+	if identifier.MatchString(name) {
+		return name
+	}
+	name = nonword.ReplaceAllString(name, "_")
+	if !identifier.MatchString(name) {
+		name = "_" + name
+	}
+	for exists(filepath.Join(dir, name+".py")) || exists(filepath.Join(dir, name, "__init__.py")) {
+		name += "_"
+	}
+	return name
 }
 
 var (
@@ -177,48 +197,4 @@ func scriptRequires(path string, code []byte) (requires []string, inline bool, e
 		}
 	}
 	return block.Dependencies, true, nil
-}
-
-// notebook is a notebook's code cells as a script. What only a notebook's shell
-// knows becomes a comment.
-func (r *Result) notebook(path string, b []byte) ([]byte, error) {
-	var doc struct {
-		Cells []struct {
-			Type   string          `json:"cell_type"`
-			Source json.RawMessage `json:"source"`
-		} `json:"cells"`
-	}
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return nil, fault.Errorf(fault.Invalid, "%s is not a notebook: %w", path, err).WithHint("save it again, in a format of version 4")
-	}
-	var out strings.Builder
-	for i, c := range doc.Cells {
-		if c.Type != "code" {
-			continue
-		}
-		var text string
-		var lines []string
-		if json.Unmarshal(c.Source, &text) != nil {
-			if err := json.Unmarshal(c.Source, &lines); err != nil {
-				return nil, fault.Errorf(fault.Invalid, "%s: the source of cell %d is not text", path, i+1)
-			}
-			text = strings.Join(lines, "")
-		}
-		for line := range strings.Lines(text) {
-			indented := strings.TrimLeft(line, " \t")
-			if strings.HasPrefix(indented, "%") || strings.HasPrefix(indented, "!") {
-				r.warn("%s: cell %d: %s is a notebook's own command and is left out", path, i+1, strings.TrimSpace(line))
-				line = line[:len(line)-len(indented)] + "pass  # " + indented
-			}
-			out.WriteString(line)
-		}
-		if !strings.HasSuffix(text, "\n") {
-			out.WriteString("\n")
-		}
-		out.WriteString("\n")
-	}
-	if strings.TrimSpace(out.String()) == "" {
-		return nil, fault.Errorf(fault.Invalid, "%s has no code cells", path)
-	}
-	return []byte(out.String()), nil
 }
