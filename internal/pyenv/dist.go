@@ -84,6 +84,11 @@ func notAPackage(name, why string) error {
 	return &InstallError{Package: name, Step: "install", Err: e}
 }
 
+func misnamed(name, holds string) error {
+	e := fault.Errorf(fault.Invalid, "package %s holds %s, which is not what its name says", name, holds).WithHint("give the file the name that it was built with")
+	return &InstallError{Package: name, Step: "install", Err: e}
+}
+
 // readWheel reads a wheel's metadata without any Python.
 func readWheel(file string) (dist, error) {
 	base := filepath.Base(file)
@@ -96,6 +101,7 @@ func readWheel(file string) (dist, error) {
 		return dist{}, notAPackage(base, "is damaged: "+err.Error())
 	}
 	defer func() { _ = z.Close() }()
+	other := "" // package that it has the metadata of
 	for _, f := range z.File {
 		dir, name := path.Split(f.Name)
 		dir = strings.TrimSuffix(dir, "/")
@@ -104,6 +110,7 @@ func readWheel(file string) (dist, error) {
 			continue
 		}
 		if owner, _, _ := strings.Cut(info, "-"); normalName(owner) != normalName(parts[0]) {
+			other = info
 			continue
 		}
 		r, err := f.Open()
@@ -116,7 +123,14 @@ func readWheel(file string) (dist, error) {
 			return dist{}, notAPackage(base, "has unreadable metadata: "+err.Error())
 		}
 		d.Name, d.Version, d.Wheel = cmp.Or(d.Name, parts[0]), cmp.Or(d.Version, parts[1]), base
+		named, ok := parseVersion(strings.ReplaceAll(parts[1], "_", "-"))
+		if held, well := parseVersion(d.Version); normalName(d.Name) != normalName(parts[0]) || ok && well && named.compare(held) != 0 {
+			return dist{}, misnamed(base, d.Title())
+		}
 		return d, nil
+	}
+	if other != "" {
+		return dist{}, misnamed(base, strings.Replace(other, "-", " ", 1))
 	}
 	return dist{}, notAPackage(base, "has no metadata of its own")
 }

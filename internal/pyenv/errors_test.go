@@ -14,6 +14,11 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
+func renamed(f File, name string) File {
+	f.Name = name
+	return f
+}
+
 func TestFailuresAreSentences(t *testing.T) {
 	o := withUV(t, Options{})
 	for _, tt := range []struct {
@@ -35,6 +40,8 @@ func TestFailuresAreSentences(t *testing.T) {
 		{"setup.py that imports what is not there", sdist(t, "app", "1.0", "", map[string]string{"setup.py": "import tyard_helper\nfrom setuptools import setup\nsetup(name='app', version='1.0')\n"}), fault.Invalid,
 			[]string{"app-1.0.tar.gz", "does not build", "No module named 'tyard_helper'", `requires = ["setuptools<82", "tyard_helper"]`}},
 		{"not an archive", File{Name: "app.whl", Path: "errors_test.go", SHA256: "00"}, fault.Invalid, []string{"app.whl", "not named as a wheel"}},
+		{"a wheel under another name", renamed(wheel(t, "lib", "1.0", nil, nil), "app-1.0-py3-none-any.whl"), fault.Invalid, []string{"package app-1.0-py3-none-any.whl holds lib 1.0, which is not what its name says"}},
+		{"a wheel under another version", renamed(wheel(t, "app", "1.0", nil, nil), "app-1.1-py3-none-any.whl"), fault.Invalid, []string{"package app-1.1-py3-none-any.whl holds app 1.0"}},
 		{"damaged archive", File{Name: "app-1.0.tar.gz", Path: "errors_test.go", SHA256: "01"}, fault.Invalid, []string{"app-1.0.tar.gz: the archive is damaged"}},
 		{"an egg", File{Name: "app-1.0.egg", Path: "errors_test.go", SHA256: "02"}, fault.Invalid, []string{"neither a wheel"}},
 		{"a requirement nobody can read", wheel(t, "app", "1.0", []string{"six=>1"}, nil), fault.Invalid, []string{"app 1.0 requires six=>1"}},

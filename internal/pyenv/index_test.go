@@ -151,6 +151,16 @@ func TestAYankedVersionIsTakenOnlyWhereItIsNamed(t *testing.T) {
 	}
 }
 
+func TestWithdrawnVersionsAreNamed(t *testing.T) {
+	f := wheel(t, "lib", "2.0", nil, nil)
+	x := newIndex(t, f)
+	x.yanked[f.Name] = true
+	_, err := x.cache(t, t.TempDir()).Prepare(t.Context(), x.request(wheel(t, "app", "1.0", []string{"lib>1"}, nil)), nil)
+	if fault.KindOf(err) != fault.Invalid || err == nil || !strings.Contains(err.Error(), "app 1.0 requires lib>1: the index has withdrawn (yanked) every version of it that would do") {
+		t.Errorf("Prepare = %v", err)
+	}
+}
+
 func TestABrokenWheelInTheIndexIsNamed(t *testing.T) {
 	f := wheel(t, "lib", "1.0", nil, map[string]string{"lib.py": strings.Repeat("x = 1\n", 1000)})
 	x := newIndex(t, f)
