@@ -3,6 +3,7 @@ package pack
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ func (r *Result) notebook(path string, b []byte) (code []byte, requires []string
 	for _, w := range doc.Worksheets {
 		cells = append(cells, w.Cells...)
 	}
-	s := script{r: r, path: path}
+	var s script
 	for i, c := range cells {
 		if c.Type != "code" {
 			continue
@@ -79,6 +80,13 @@ func (r *Result) notebook(path string, b []byte) (code []byte, requires []string
 	}
 	if strings.TrimSpace(s.out.String()) == "" {
 		return nil, nil, fault.Errorf(fault.Invalid, "%s has no code cells", path)
+	}
+	const most = 10
+	for _, left := range s.left[:min(most, len(s.left))] {
+		r.warn("%s: %s is left out", path, left)
+	}
+	if n := len(s.left) - most; n > 0 {
+		r.warn("%s: %d more commands of the notebook are left out", path, n)
 	}
 	// It is there in every notebook, without an import.
 	if displays.MatchString(s.out.String()) {
@@ -98,10 +106,22 @@ except ImportError:
 
 // script becomes what a notebook's cells say.
 type script struct {
-	r        *Result
-	path     string
 	out      strings.Builder
 	requires []string
+	left     []string // out, of the cells
+}
+
+func (s *script) leaveOut(format string, args ...any) {
+	s.left = append(s.left, fmt.Sprintf(format, args...))
+}
+
+// brief is the beginning of a command.
+func brief(command string) string {
+	const most = 70
+	if r := []rune(command); len(r) > most {
+		return string(r[:most-2]) + " …"
+	}
+	return command
 }
 
 func (s *script) cell(number int, text string) {
@@ -116,7 +136,7 @@ func (s *script) cell(number int, text string) {
 		}
 		name, _, _ := strings.Cut(magic, " ")
 		if !slices.Contains(aroundPython, name) {
-			s.r.warn("%s: cell %d is left out: %%%%%s says that it is not Python", s.path, number, name)
+			s.leaveOut("cell %d (%%%%%s)", number, name)
 			lines = nil
 			break
 		}
@@ -166,7 +186,7 @@ func ofTheShell(line string) bool {
 func (s *script) command(cell int, command string) {
 	m := installs.FindStringSubmatch(command)
 	if m == nil {
-		s.r.warn("%s: cell %d: %s is a notebook's own command and is left out", s.path, cell, command)
+		s.leaveOut("cell %d: %s", cell, brief(command))
 		return
 	}
 	var left []string
@@ -191,7 +211,7 @@ func (s *script) command(cell int, command string) {
 		}
 	}
 	if len(left) > 0 {
-		s.r.warn("%s: cell %d: %s: %s cannot be packed and is left out", s.path, cell, command, strings.Join(left, " "))
+		s.leaveOut("cell %d: %s of pip install", cell, brief(strings.Join(left, " ")))
 	}
 }
 
