@@ -67,6 +67,8 @@ var reasons = []reason{
 	{pattern.New(`(?i)hash mismatch|HashMismatch|DO NOT MATCH THE HASHES|hashes? .{0,40}do(?:es)? not match|No hash(?:es)? (?:was|were) found`), fault.Invalid, "a file in the package index has another digest than is written for it",
 		"let the index serve the original file, and its page tell the truth; a runtime version of your own, in runtimes.d, can do without digests"},
 	{pattern.New(`(?i)network (?:was|is) disabled|network connectivity is disabled|--offline`), fault.Precondition, "it is not in the cache, and installing is set to be offline", ""},
+	{pattern.New(`Because the current Python version \(([\d.]+)\) does not satisfy Python((?:>|<|=|!|~)\S*) and \S+ depends on Python\S+, we can conclude that \S+ cannot be used\. And because you require [^,]+, we can conclude that your requirements are unsatisfiable`), fault.Invalid,
+		"needs Python $2, and the job's is $1", "ask for such a Python with pythonVersion, or require another version of the package"},
 	{pattern.New(`requires (?:a different Python|Python|python)[^\n]*?((?:>|<|=|!|~)[^\s,;:)]*(?:,\s*(?:>|<|=|!|~)[^\s,;:)]*)*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
 	{pattern.New(`Requires-Python ((?:>|<|=|!|~)[^\s;]*)`), fault.Invalid, "needs Python $1", "ask for such a Python with pythonVersion, or require another version of the package"},
 	{pattern.New(`(?i)is not (?:compatible|a supported wheel)|no wheels with a matching|no (?:source distribution or )?(?:matching|compatible) (?:platform|Python)|not a supported wheel on this platform`), fault.Invalid,

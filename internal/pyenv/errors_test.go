@@ -202,3 +202,13 @@ func pythonOf(t *testing.T, line string) string {
 	t.Skipf("SKIPPED: no Python %s on this machine", line)
 	return ""
 }
+
+// TestAPythonThatIsTooOldForItIsTold as the samples of the original meet it:
+// their setup.py has moved on, their scripts ask for Python 3.7.
+func TestAPythonThatIsTooOldForItIsTold(t *testing.T) {
+	o := withUV(t, Options{Pythons: []string{pythonOf(t, "3.7")}})
+	_, err := testCache(t, t.TempDir(), o).Prepare(t.Context(), Request{Python: "3.7", Packages: []File{wheel(t, "app", "1.0", []string{"six", "pandas==1.4.1"}, nil)}}, nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "app 1.0 requires pandas==1.4.1: needs Python >=3.8, and the job's is 3.7.") {
+		t.Errorf("Prepare = %v", err)
+	}
+}
