@@ -186,7 +186,7 @@ func TestEveryCauseOfAnInstallationIsFound(t *testing.T) {
 			"conflict", "app 1.0 requires lib==1.0, and other 2.0 requires lib==2.0"},
 		{"two dependencies that contradict each other", &packageIndex{files: []pyenv.File{lib("1.0"), lib("2.0"), wheel(t, "left", "1.0", any, "", "Requires-Dist: lib==1.0"), wheel(t, "right", "1.0", any, "", "Requires-Dist: lib==2.0")}},
 			[]pyenv.File{app("left", "right")}, "conflict", "The requirements contradict each other"},
-		{"a pin for another Python", &packageIndex{files: []pyenv.File{lib("1.0", "Requires-Python: >=3.99")}}, []pyenv.File{app("lib==1.0")}, "python-version", "does not serve this version of Python"},
+		{"a pin for another Python", &packageIndex{files: []pyenv.File{lib("1.0", "Requires-Python: >=3.99")}}, []pyenv.File{app("lib==1.0")}, "python-version", "does not serve this version of Python; it wants >=3.99."},
 		{"no wheel for this Python", &packageIndex{files: []pyenv.File{wheel(t, "lib", "1.0", "cp27-cp27mu-manylinux1_x86_64", "")}}, []pyenv.File{app("lib==1.0")}, "no-wheel", "lib==1.0 has no wheel for this Python"},
 		{"a password", &packageIndex{user: true}, []pyenv.File{app("lib")}, "index-denied", "refuses access"},
 		{"another digest", &packageIndex{files: []pyenv.File{lib("1.0")}, digest: strings.Repeat("ab", 32)}, []pyenv.File{app("lib")}, "hash", "whose digest is not the one"},
