@@ -22,7 +22,7 @@ const repository = "../.."
 
 var twins = map[string]string{
 	"README.md": "README.md", "differences.md": "diferencas.md", "environments.md": "ambientes.md", "failures.md": "falhas.md", "inside-a-job.md": "dentro-de-um-job.md",
-	"packaging.md": "empacotamento.md", "prices.md": "precos.md", "replicas.md": "replicas.md", "rerun-and-compare.md": "repetir-e-comparar.md",
+	"packaging.md": "empacotamento.md", "prices.md": "precos.md", "replicas.md": "replicas.md", "rerun-and-compare.md": "repetir-e-comparar.md", "samples.md": "amostras.md",
 	"usage.md": "uso.md", "variables.md": "variaveis.md", "waiting.md": "espera.md",
 }
 
