@@ -47,11 +47,9 @@ func (d Folder) Vanished() error {
 	return err
 }
 
-// Ended says whether there is an exit record.
-func (d Folder) Ended() bool {
-	_, err := os.Stat(d.file(exitFile))
-	return err == nil
-}
+// Ended says whether there is an exit record. What a program put in its place is
+// none: nobody could stop it then.
+func (d Folder) Ended() bool { return readJSON(d.file(exitFile), new(job.Exit)) == nil }
 
 // Startable says whether there is a task that nothing has begun.
 func (d Folder) Startable() bool {

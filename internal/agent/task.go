@@ -127,6 +127,10 @@ var errDamaged = errors.New("the file is damaged")
 func none(err error) bool { return fault.Is(err, fault.NotFound) || errors.Is(err, errDamaged) }
 
 func readJSON(path string, v any) error {
+	// The program may have put anything there, and who opens a named pipe waits.
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return fmt.Errorf("read %s: %w: it is a named pipe", path, errDamaged)
+	}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &fault.Error{Kind: fault.NotFound, Msg: path + " does not exist", Err: err}

@@ -67,7 +67,7 @@ func (c *Client) once(ctx context.Context, q request, body []byte) (json.RawMess
 	if q.body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	res, err := c.http.Do(r)
+	res, err := c.do(r)
 	if err != nil {
 		return nil, nil, c.translate(ctx, err)
 	}
@@ -107,4 +107,38 @@ func decode[T any](c *Client, raw json.RawMessage) (T, error) {
 			WithHint("is it a Trainyard server, and of this version? see: trainyard server status")
 	}
 	return v, nil
+}
+
+// do sends a request whose answer does not pause once it has begun: one that does
+// is given up. The connection may be well while what is behind it says nothing.
+func (c *Client) do(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	res, err := c.http.Do(r.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	res.Body = &answer{ReadCloser: res.Body, client: c, cancel: cancel}
+	return res, nil
+}
+
+// answer is a body of which each part must come in time.
+type answer struct {
+	io.ReadCloser
+	client *Client
+	cancel context.CancelFunc
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	late := time.AfterFunc(a.client.quiet, a.cancel)
+	n, err := a.ReadCloser.Read(p)
+	if !late.Stop() && err != nil && err != io.EOF {
+		err = fault.Errorf(fault.Unavailable, "the server at %s did not go on with its answer", a.client.base)
+	}
+	return n, err
+}
+
+func (a *answer) Close() error {
+	defer a.cancel()
+	return a.ReadCloser.Close()
 }

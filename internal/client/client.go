@@ -31,6 +31,7 @@ type Options struct {
 type Client struct {
 	base  string // without a trailing slash
 	http  *http.Client
+	quiet time.Duration // how long an answer that was begun may pause
 	store *storage.Service
 }
 
@@ -40,7 +41,7 @@ func New(o Options) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fault.Errorf(fault.Invalid, "endpoint %q is not an address such as http://127.0.0.1:8450", o.Endpoint)
 	}
-	c := &Client{base: strings.TrimRight(o.Endpoint, "/")}
+	c := &Client{base: strings.TrimRight(o.Endpoint, "/"), quiet: answerTime}
 	inner := http.RoundTripper(newTransport(u))
 	if o.HTTP != nil {
 		inner = o.HTTP.Transport
@@ -59,13 +60,16 @@ func New(o Options) (*Client, error) {
 // Endpoint is the server's address.
 func (c *Client) Endpoint() string { return c.base }
 
+// answerTime is how long an answer, or more of it, is waited for.
+const answerTime = 2 * time.Minute
+
 // newTransport dials directly where the server is on this machine: a proxy
 // that the environment names could not reach it.
 func newTransport(u *url.URL) *http.Transport {
 	t := &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: 2 * time.Minute,
+		ResponseHeaderTimeout: answerTime,
 		ExpectContinueTimeout: time.Second,
 		MaxIdleConnsPerHost:   8,
 		IdleConnTimeout:       30 * time.Second,

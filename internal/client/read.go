@@ -49,7 +49,7 @@ func (c *Client) readOnce(ctx context.Context, o *Object, offset, end int64, out
 	if offset > 0 || end < int64(o.Size) {
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, end-1))
 	}
-	res, err := c.http.Do(r)
+	res, err := c.do(r)
 	if err != nil {
 		return c.translate(ctx, err)
 	}

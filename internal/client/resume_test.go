@@ -2,13 +2,16 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/disk"
@@ -128,5 +131,39 @@ func TestAReadOfAnObjectThatWasReplacedIsNotMixed(t *testing.T) {
 	var got bytes.Buffer
 	if err := c.Read(t.Context(), old, 0, -1, &got); !fault.Is(err, fault.NotFound) || got.Len() > 0 {
 		t.Errorf("Read = %v, %q", err, got.String())
+	}
+}
+
+// TestAnAnswerThatDoesNotGoOnIsGivenUp: the connection is well, and what is behind
+// it says no more. What may be asked again is.
+func TestAnAnswerThatDoesNotGoOnIsGivenUp(t *testing.T) {
+	var asked atomic.Int64
+	half := func(w http.ResponseWriter, r *http.Request) {
+		body := `{"name": "box", "id": "box"}`
+		if r.URL.Query().Get("alt") == "media" {
+			body = "all of it"
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		if asked.Add(1) == 1 {
+			_, _ = io.WriteString(w, body[:4])
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			return
+		}
+		_, _ = io.WriteString(w, body)
+	}
+	c := dial(t, half)
+	c.quiet = 100 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	raw, _, err := c.call(ctx, request{method: http.MethodGet, path: "/x"})
+	if err != nil || !strings.Contains(string(raw), `"id": "box"`) {
+		t.Errorf("call: %q, %v", raw, err)
+	}
+	asked.Store(0)
+	var got bytes.Buffer
+	err = c.readOnce(ctx, &Object{Bucket: "box", Name: "x", Size: 9}, 0, 9, &sink{w: &got})
+	if !fault.Is(err, fault.Unavailable) || got.String() != "all " {
+		t.Errorf("read: %q, %v", got.String(), err)
 	}
 }

@@ -46,10 +46,13 @@ type Controller struct {
 	inbox    chan func()
 	work     sync.WaitGroup
 
-	mu        sync.Mutex
-	live      map[job.Key]*job.Attempt // guarded by mu; that go on; never changed in place
-	standings map[job.Key]Standing     // guarded by mu; of the jobs that wait
-	asked     time.Time                // guarded by mu; when standings were made
+	mu   sync.Mutex
+	live map[job.Key]*job.Attempt // guarded by mu; that go on; never changed in place
+
+	// asking is held while the loop is waited for, so the loop never takes it.
+	asking    sync.Mutex
+	standings map[job.Key]Standing // guarded by asking; of the jobs that wait
+	asked     time.Time            // guarded by asking; when standings were made
 }
 
 // fresh is how old an answer about the queue may be: with thousands of jobs it
@@ -201,8 +204,8 @@ func (c *Controller) snapshot(capacity executor.Capacity) View {
 // Standing says where a job stands that waits. It asks the loop, and answers
 // "does not wait" when there is none.
 func (c *Controller) Standing(ctx context.Context, key job.Key) (Standing, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.asking.Lock()
+	defer c.asking.Unlock()
 	// One that is not in the last answer may have come since.
 	_, ok := c.standings[key]
 	if now := c.o.Now(); !ok || now.Sub(c.asked) >= fresh || now.Before(c.asked) {

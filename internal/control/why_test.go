@@ -295,3 +295,22 @@ func TestWhyAnswersAtEveryInstant(t *testing.T) {
 		t.Errorf("the failure is %+v", w.Failure)
 	}
 }
+
+// TestWhoAsksDoesNotHoldTheLoopUp asks where a job stands while the loop is at
+// another job, whose attempt it takes note of.
+func TestWhoAsksDoesNotHoldTheLoopUp(t *testing.T) {
+	c := New(Options{})
+	waiting := needing(2, 1, 0)
+	c.add(waiting)
+	answer := make(chan bool)
+	go func() {
+		_, waits := c.Standing(t.Context(), waiting.Key)
+		answer <- waits
+	}()
+	question := <-c.inbox
+	c.goesOn(item(1, job.Running, 1).Key, &job.Attempt{})
+	question()
+	if !<-answer {
+		t.Error("the loop and who asks it wait for each other")
+	}
+}

@@ -114,7 +114,7 @@ func (r *Rules) In(dir string) (*Rules, error) {
 // readGcloud reads a .gcloudignore, which may include other files.
 func (r *Rules) readGcloud(dir string) error {
 	path := filepath.Join(dir, gcloudFile)
-	b, err := os.ReadFile(path)
+	b, err := ReadFile(path)
 	if err != nil {
 		return absent(path, err)
 	}
@@ -129,7 +129,7 @@ func (r *Rules) readGcloud(dir string) error {
 }
 
 func (r *Rules) read(to *[]set, base, path string) error {
-	b, err := os.ReadFile(path)
+	b, err := ReadFile(path)
 	if err != nil {
 		return absent(path, err)
 	}
@@ -139,6 +139,15 @@ func (r *Rules) read(to *[]set, base, path string) error {
 	}
 	*to = append(*to, set{base, name, parseFile(b)})
 	return nil
+}
+
+// ReadFile is os.ReadFile for a file that was found in a user's folder: who opens
+// a named pipe there may wait for ever for somebody to write into it.
+func ReadFile(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is a named pipe")}
+	}
+	return os.ReadFile(path)
 }
 
 // absent takes it that there is no such file, and nothing else.

@@ -45,7 +45,7 @@ type text struct {
 func lookInto(root, base, top string, there map[string]bool) (*leftOut, error) {
 	l := &leftOut{modules: map[string][]string{}, initial: map[string]bool{}}
 	for _, f := range []string{"setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in"} {
-		if b, err := os.ReadFile(filepath.Join(root, f)); err == nil {
+		if b, err := ignore.ReadFile(filepath.Join(root, f)); err == nil {
 			l.code = append(l.code, text{f, b, true})
 		}
 	}
@@ -113,7 +113,7 @@ func (l *leftOut) module(p, name string, installed, out bool) error {
 	}
 	switch {
 	case installed:
-		b, err := os.ReadFile(p)
+		b, err := ignore.ReadFile(p)
 		if err != nil {
 			return fault.Errorf(fault.Invalid, "cannot read %s: %w", p, err)
 		}

@@ -169,9 +169,10 @@ func (r *Result) describe(o Options, maker string) error {
 	return nil
 }
 
+// exists tells files: what else may be there, a named pipe say, is nobody's code.
 func exists(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
+	return err == nil && info.Mode().IsRegular()
 }
 
 func describe(path string) (Archive, error) {

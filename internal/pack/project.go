@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/ignore"
 	"github.com/trainyard/trainyard/internal/pattern"
 )
 
@@ -34,7 +35,7 @@ type project struct {
 // readProject reads the pyproject.toml of a folder; nil where there is none.
 func readProject(dir string) (*project, error) {
 	path := filepath.Join(dir, "pyproject.toml")
-	b, err := os.ReadFile(path)
+	b, err := ignore.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

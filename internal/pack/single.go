@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/ignore"
 	"github.com/trainyard/trainyard/internal/pattern"
 )
 
@@ -150,7 +151,7 @@ func (b *beside) take(name string) error {
 		}
 		return nil
 	}
-	code, err := os.ReadFile(folder + ".py")
+	code, err := ignore.ReadFile(folder + ".py")
 	if err != nil {
 		return nil // it is somebody else's
 	}

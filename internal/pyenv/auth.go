@@ -3,6 +3,7 @@ package pyenv
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"os/exec"
@@ -34,9 +35,12 @@ func (c *Cache) credentials(ctx context.Context, u *url.URL) (user, password str
 		for _, service := range []string{u.Scheme + "://" + u.Host + u.Path, u.Host} {
 			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 			cmd := exec.CommandContext(ctx, keyring, "get", service, name)
-			cmd.Env = c.o.Environ
+			cmd.Env, cmd.WaitDelay = c.o.Environ, time.Second
 			out, err := cmd.Output()
 			cancel()
+			if errors.Is(err, exec.ErrWaitDelay) {
+				err = nil // it started a keyring, which has its output
+			}
 			if password := strings.TrimRight(string(out), "\r\n"); err == nil && password != "" {
 				return name, password, true
 			}

@@ -18,8 +18,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -218,4 +220,37 @@ func (s *signer) sign(t *testing.T, form *x509.Certificate, file string) (*x509.
 		t.Fatal(err)
 	}
 	return cert, key
+}
+
+// TestAKeyringThatStaysIsNotWaitedFor: asking for a password may start what keeps
+// passwords, and that keeps the output.
+func TestAKeyringThatStaysIsNotWaitedFor(t *testing.T) {
+	child := filepath.Join(t.TempDir(), "child")
+	keyring := executable(t, "keyring", "sleep 600 &\necho $! > "+child+"\necho sesame-77\n")
+	t.Cleanup(func() {
+		b, err := os.ReadFile(child)
+		if err != nil {
+			t.Error(err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	})
+	c := testCache(t, t.TempDir(), Options{Environ: []string{"PATH=" + keyring + ":/usr/bin:/bin", "PIP_KEYRING_PROVIDER=subprocess"}})
+	u := &url.URL{Scheme: "https", User: url.User("somebody"), Host: "pypi.example"}
+	got := make(chan string, 1)
+	go func() {
+		_, password, _ := c.credentials(t.Context(), u)
+		got <- password
+	}()
+	select {
+	case password := <-got:
+		if password != "sesame-77" {
+			t.Errorf("the password is %q", password)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("what the keyring started is waited for")
+	}
 }

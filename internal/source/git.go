@@ -2,8 +2,10 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -65,7 +67,7 @@ func fetchGit(ctx context.Context, o Options, text string) (Tree, error) {
 	if err != nil {
 		return Tree{}, fault.Errorf(fault.Invalid, "%s takes git, and there is none on PATH", Shown(o.Spec)).WithHint("install git, or name a folder or an archive")
 	}
-	g := git{bin: bin, dir: o.Into, environ: o.Environ, secret: password(r.url)}
+	g := git{bin: bin, dir: o.Into, environ: o.Environ, patience: cmp.Or(o.Patience, patience), secret: password(r.url)}
 	if _, err := g.run(ctx, "init", "--quiet"); err != nil {
 		return Tree{}, err
 	}
@@ -134,17 +136,23 @@ func (g git) explain(ctx context.Context, r repository, err error) error {
 	return e.WithHint("git ls-remote %s lists what it has", r.shown)
 }
 
+// patience is how long git may wait for a server that says nothing. One that is at
+// work says so every few seconds.
+const patience = 2 * time.Minute
+
 // git runs git in a folder of its own.
 type git struct {
 	bin, dir string
 	environ  []string
+	patience time.Duration
 	secret   string // in what it says, the password of the address
 }
 
 // run gives what a command prints. Nothing that a repository says is run: no
 // hooks, no commands for other transports, no questions.
 func (g git) run(ctx context.Context, args ...string) (string, error) {
-	safe := []string{"-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "core.autocrlf=false", "-c", "core.fsmonitor=false", "-c", "advice.detachedHead=false"}
+	safe := []string{"-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "core.autocrlf=false", "-c", "core.fsmonitor=false", "-c", "advice.detachedHead=false",
+		"-c", "http.lowSpeedLimit=1", "-c", fmt.Sprintf("http.lowSpeedTime=%.0f", g.patience.Seconds())}
 	cmd := exec.CommandContext(ctx, g.bin, append(safe, args...)...)
 	cmd.Dir = g.dir
 	for _, v := range g.environ { // GIT_DIR and its kin would lead elsewhere

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 )
@@ -19,6 +20,9 @@ type Options struct {
 	Spec    string   // git+SCHEME://…@REF#subdirectory=DIR, gs://BUCKET/ARCHIVE, or an archive here
 	Into    string   // an empty folder
 	Environ []string // of the user: git is looked up in it and runs with it
+	// Patience is for a server of git that accepts and says nothing, in whole
+	// seconds; 0 for as much as is good.
+	Patience time.Duration
 	// Download writes an object to a file.
 	Download func(ctx context.Context, uri string, to *os.File) error
 }

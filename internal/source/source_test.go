@@ -8,11 +8,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 )
@@ -149,6 +152,21 @@ func files(t *testing.T, dir string) (list []string) {
 		t.Fatal(err)
 	}
 	return list
+}
+
+func TestAGitServerThatNeverAnswersIsGivenUp(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("SKIPPED: no git on PATH")
+	}
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer silent.Close()
+	defer silent.CloseClientConnections() // of what a git that was killed left
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := Fetch(ctx, Options{Spec: "git+" + silent.URL + "/x.git", Into: t.TempDir(), Environ: os.Environ(), Patience: time.Second})
+	if err == nil || !strings.Contains(err.Error(), "too slow") {
+		t.Errorf("%v; want that it is too slow", err)
+	}
 }
 
 func TestArchivesAreUnpacked(t *testing.T) {

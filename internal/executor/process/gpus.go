@@ -3,6 +3,8 @@ package process
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -58,20 +60,29 @@ func visible(gpus []gpu, value string) []gpu {
 	return seen
 }
 
+// askDevices runs the vendor's tool. It may be a script, and is not waited for
+// when it does not answer, nor is a child that keeps its output.
+func askDevices(ctx context.Context, limit time.Duration, stderr io.Writer, args ...string) ([]byte, error) {
+	path, err := exec.LookPath("nvidia-smi")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stderr, cmd.WaitDelay = stderr, time.Second
+	return cmd.Output()
+}
+
 // devices are the GPUs that this server may give out: those that the vendor's
 // tool lists, or of them what the server itself may see. They are listed once.
 func (e *Executor) devices(ctx context.Context) []string {
 	e.gpuOnce.Do(func() {
-		path, err := exec.LookPath("nvidia-smi")
-		if err != nil {
+		var stderr bytes.Buffer
+		out, err := askDevices(context.WithoutCancel(ctx), 10*time.Second, &stderr, "-L")
+		if errors.Is(err, exec.ErrNotFound) {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		var stderr bytes.Buffer
-		cmd := exec.CommandContext(ctx, path, "-L")
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
 		if err != nil {
 			e.Log.Warn("nvidia-smi lists no GPUs, so none are given to jobs", "err", err, "said", strings.TrimSpace(stderr.String()))
 			return

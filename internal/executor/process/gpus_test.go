@@ -1,12 +1,16 @@
 package process
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/executor"
@@ -184,4 +188,36 @@ func TestAJobsMemoryIsDividedByWhatItsReplicasAskFor(t *testing.T) {
 	if e.JobMemory = 0; e.memoryLimits(a) != nil {
 		t.Error("there is a limit without one being set")
 	}
+}
+
+// TestAToolThatDoesNotAnswerIsGivenUp: it is a script, whose child has its output.
+func TestAToolThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\nsleep 600 &\necho $! > " + dir + "/child\nwait\n"
+	if err := os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	done := make(chan error, 1)
+	go func() {
+		_, err := askDevices(t.Context(), time.Second, io.Discard, "-L")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("no error of a tool that was killed")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the tool's child is waited for")
+	}
+	b, err := os.ReadFile(dir + "/child")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
 }

@@ -2,7 +2,7 @@ package process
 
 import (
 	"context"
-	"os/exec"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -12,13 +12,7 @@ import (
 
 // deviceUsage is what the vendor's tool says of every GPU, by index and by UUID.
 func (e *Executor) deviceUsage(ctx context.Context) map[string]executor.GPUUsage {
-	path, err := exec.LookPath("nvidia-smi")
-	if err != nil {
-		return map[string]executor.GPUUsage{}
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, path, "--query-gpu=index,uuid,utilization.gpu,memory.used", "--format=csv,noheader,nounits").Output()
+	out, err := askDevices(ctx, 5*time.Second, io.Discard, "--query-gpu=index,uuid,utilization.gpu,memory.used", "--format=csv,noheader,nounits")
 	if err != nil {
 		return map[string]executor.GPUUsage{}
 	}

@@ -29,8 +29,9 @@ import (
 type Options struct {
 	For       string // the bucket that people know it as, for messages
 	Container string
-	Account   string // empty: AZURE_STORAGE_ACCOUNT
-	Endpoint  string // empty: Azure's for the account
+	Account   string        // empty: AZURE_STORAGE_ACCOUNT
+	Endpoint  string        // empty: Azure's for the account
+	Patience  time.Duration // how long an answer is waited for; 0 for as long as is good
 	// Env reads the environment that the server was started with.
 	Env func(name string) string
 }
@@ -59,7 +60,7 @@ func New(o Options) (*Service, error) {
 }
 
 func client(o Options) (*container.Client, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := cloud.Transport(o.Patience)
 	t.DisableCompression = true // content comes as it is stored
 	opts := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: &http.Client{Transport: t},

@@ -1,8 +1,12 @@
 package azure
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/fault"
 )
@@ -59,5 +63,19 @@ func TestNamesThatAzureChangesAreRefused(t *testing.T) {
 		if err := s.CheckKey(key); (err == nil) != ok || err != nil && !fault.Is(err, fault.Invalid) {
 			t.Errorf("CheckKey(%q) = %v", key, err)
 		}
+	}
+}
+
+func TestAServiceThatNeverAnswersIsGivenUp(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer silent.Close()
+	s, err := open(t, Options{Container: "box", Account: "acme", Endpoint: silent.URL, Patience: 50 * time.Millisecond}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": "c2VzYW1l"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := s.Head(ctx, "x"); ctx.Err() != nil || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Head: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
@@ -33,6 +34,9 @@ type Options struct {
 	Endpoint string
 	Spool    bucket.Store // keeps which buckets are known, and sessions
 	Dir      string       // where bodies are spooled
+	// Patience is how long an answer of the service is waited for; 0 for as long as
+	// is good.
+	Patience time.Duration
 }
 
 // Store passes calls on.
@@ -79,7 +83,7 @@ func (s *Store) place(ctx context.Context, name string) (place, error) {
 		if strings.HasPrefix(s.o.Endpoint, "http:") {
 			opts = append(opts, option.WithoutAuthentication())
 		}
-		api, err := connect(context.WithoutCancel(ctx), opts)
+		api, err := connect(context.WithoutCancel(ctx), s.o.Patience, opts)
 		if err != nil {
 			return place{}, fault.Errorf(fault.Unavailable, "gs://%s (kept in Cloud Storage as %s) cannot be used: %w", name, container, err).
 				WithHint("give the server application default credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or a machine's service account")
@@ -90,8 +94,8 @@ func (s *Store) place(ctx context.Context, name string) (place, error) {
 }
 
 // connect makes the client of the service.
-func connect(ctx context.Context, opts []option.ClientOption) (*storage.Service, error) {
-	t, err := transport.NewTransport(ctx, asStored{http.DefaultTransport}, opts...)
+func connect(ctx context.Context, patience time.Duration, opts []option.ClientOption) (*storage.Service, error) {
+	t, err := transport.NewTransport(ctx, asStored{cloud.Transport(patience)}, opts...)
 	if err != nil {
 		return nil, err
 	}

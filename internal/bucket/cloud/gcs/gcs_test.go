@@ -3,13 +3,16 @@ package gcs_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/trainyard/trainyard/internal/bucket"
 	"github.com/trainyard/trainyard/internal/bucket/buckettest"
@@ -99,5 +102,24 @@ func TestWhatIsAwaySaysWhatToCheck(t *testing.T) {
 		if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "gs://models") || !strings.Contains(err.Error()+fault.HintOf(err), want) {
 			t.Errorf("endpoint %q: %v (hint %q)", endpoint, err, fault.HintOf(err))
 		}
+	}
+}
+
+func TestAServiceThatNeverAnswersIsGivenUp(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	defer silent.Close()
+	s := gcs.New(gcs.Options{Place: func(name string) (string, string, error) { return name, "", nil }, Endpoint: silent.URL, Spool: newDisk(t), Dir: t.TempDir(), Patience: 50 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := s.Stat(ctx, "models", "x", 0, bucket.Conditions{})
+	if ctx.Err() != nil || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Stat: %v", err)
+	}
+	o := bucket.PutOptions{Object: bucket.Object{Bucket: "models", Name: "x", Size: -1}}
+	if _, err = s.Put(ctx, o, strings.NewReader("text")); ctx.Err() != nil || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Put: %v", err)
 	}
 }
