@@ -162,3 +162,24 @@ func TestACutUploadLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestAServerThatFindsNoRoomForItsLogIsHeard starts one in the background on a
+// full disk.
+func TestAServerThatFindsNoRoomForItsLogIsHeard(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("SKIPPED: only root can mount a small disk")
+	}
+	disk := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk).CombinedOutput(); err != nil {
+		t.Skipf("SKIPPED: cannot mount a tmpfs: %v %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
+	_ = os.WriteFile(filepath.Join(disk, "filler"), make([]byte, 1<<20), 0o600)
+	start := exec.Command(binary, "server", "start")
+	start.Env = append(os.Environ(), "TRAINYARD_DATA_DIR="+filepath.Join(disk, "yard"), "TRAINYARD_LISTEN="+freeAddr(), "XDG_CONFIG_HOME="+t.TempDir())
+	out, err := start.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "server.log cannot be written: no space left on device") {
+		t.Errorf("server start on a full disk: %v\n%s", err, out)
+	}
+}

@@ -196,7 +196,7 @@ func serve(ctx context.Context, s config.Settings, out io.Writer, ready func(end
 		Account: func(bearer string) bool { return account.Good(bearer, time.Now()) },
 		Tokens:  account.Tokens(cmp.Or(token, "none-needed")),
 		Proven:  storageapi.Proves,
-		Ready:   func(context.Context) error { return objects.Room(1) },
+		Ready:   func(context.Context) error { return objects.Ready() },
 		Log:     log,
 	})
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/trainyard/trainyard/internal/fault"
 )
 
 // smallDisk puts the runs of a trial on a disk of their own.
@@ -91,5 +93,31 @@ func TestWhatFailedOnARoomyDiskIsKept(t *testing.T) {
 	tr.run()
 	if _, err := os.Stat(tr.dir.file(UserDir + "/x")); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARunOnAReadOnlyDiskCanBeLookedAt(t *testing.T) {
+	d := Folder(t.TempDir())
+	lock, err := takeLock(d.file(lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Close()
+	if err := unix.Mount(string(d), string(d), "", unix.MS_BIND, ""); err != nil {
+		t.Skipf("SKIPPED: nothing can be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(string(d), unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Mount("", string(d), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, alive, err := d.Alive(); alive || err != nil {
+		t.Errorf("alive is %v, %v", alive, err)
+	}
+	if err := d.Stop(); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Stop says %v, want that it is to be tried again", err)
 	}
 }

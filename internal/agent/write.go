@@ -88,5 +88,8 @@ func disk(path string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return &fault.Error{Kind: fault.Full, Msg: "the disk is full: cannot write " + path, Err: err}
 	}
+	if errors.Is(err, syscall.EROFS) {
+		return &fault.Error{Kind: fault.Unavailable, Msg: "the disk is read-only: cannot write " + path, Hint: "the kernel's log (dmesg) says why", Err: err}
+	}
 	return fmt.Errorf("write %s: %w", path, err)
 }

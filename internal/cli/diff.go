@@ -16,6 +16,7 @@ import (
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/compare"
 	"github.com/trainyard/trainyard/internal/fault"
+	"github.com/trainyard/trainyard/internal/pack"
 )
 
 type diffOptions struct {
@@ -58,7 +59,7 @@ func runDiff(ctx context.Context, o *diffOptions) error {
 	}
 	temp, err := os.MkdirTemp("", "trainyard-")
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
+		return pack.NoTemporary(err)
 	}
 	defer os.RemoveAll(temp)
 	var jobs [2]compare.Job
@@ -242,11 +243,11 @@ func code(ctx context.Context, c *client.Client, dir string, p client.Provenance
 
 func fetchTo(ctx context.Context, c *client.Client, o *client.Object, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
+		return pack.NoTemporary(err)
 	}
 	f, err := os.Create(to)
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "cannot write a temporary file: %s", reason(err))
+		return pack.NoTemporary(err)
 	}
 	if err := c.Read(ctx, o, 0, -1, f); err != nil {
 		_ = f.Close()

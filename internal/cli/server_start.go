@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -205,8 +206,22 @@ func startFailed(path string, from int64) error {
 	}
 	if len(said) == 0 {
 		said = []string{"it ended without saying why"}
+		if err := writable(path); err != nil {
+			said = []string{fmt.Sprintf("its log %s cannot be written: %s", path, reason(err))}
+			hint = "make room there, or choose another folder with --data-dir or TRAINYARD_DATA_DIR"
+		}
 	}
 	return fault.Errorf(fault.Unavailable, "the server could not start: %s", strings.Join(said, "; ")).WithHint("%s", hint)
+}
+
+// writable reports why a log could not be written.
+func writable(path string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("\n")
+	return errors.Join(err, f.Close())
 }
 
 // stopServer asks a server to end and waits until it has let go of its data.

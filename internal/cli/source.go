@@ -10,6 +10,7 @@ import (
 
 	"github.com/trainyard/trainyard/internal/fault"
 	"github.com/trainyard/trainyard/internal/mlv1"
+	"github.com/trainyard/trainyard/internal/pack"
 	"github.com/trainyard/trainyard/internal/source"
 )
 
@@ -30,7 +31,7 @@ func (o *submitOptions) fetch(ctx context.Context, p *packages) error {
 	}
 	into := filepath.Join(p.temp, "sources", source.Name(o.packagePath))
 	if err := os.MkdirAll(into, 0o700); err != nil {
-		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
+		return pack.NoTemporary(err)
 	}
 	t, err := source.Fetch(ctx, source.Options{Spec: o.packagePath, Into: into, Environ: o.Env, Download: o.download})
 	if err != nil {

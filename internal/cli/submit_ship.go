@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/trainyard/trainyard/internal/client"
 	"github.com/trainyard/trainyard/internal/config"
@@ -140,17 +142,21 @@ func (o *submitOptions) build(ctx context.Context, p *packages, in mlv1.Doc) err
 	}
 	temp, err := os.MkdirTemp("", "trainyard-")
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
+		return pack.NoTemporary(err)
 	}
 	p.temp = temp
 	into := filepath.Join(temp, "archives")
 	if err := os.Mkdir(into, 0o700); err != nil {
-		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %s", reason(err))
+		return pack.NoTemporary(err)
 	}
 	if err := o.fetch(ctx, p); err != nil {
 		return err
 	}
-	return o.renamed(p, o.buildInto(ctx, into, p, in))
+	err = o.buildInto(ctx, into, p, in)
+	if errors.Is(err, syscall.ENOSPC) {
+		err = pack.NoTemporary(err)
+	}
+	return o.renamed(p, err)
 }
 
 func (o *submitOptions) buildInto(ctx context.Context, dir string, p *packages, in mlv1.Doc) error {

@@ -103,6 +103,7 @@ func TestMistakesNameTheKeyAndTheSource(t *testing.T) {
 		{file: "project: a\nproject: b", msg: `key "project" is there twice`},
 		{file: "project: {a: b}", msg: "project: a plain value or a list is expected"},
 		{file: "regions: [[a]]", msg: "regions: a list of plain values is expected"},
+		{file: "data-dir: ''", msg: "data-dir: a folder is expected"},
 		{file: "quiet: maybe", msg: `quiet: "maybe" is neither true nor false`},
 		{env: "TRAINYARD_LISTEN=8450", msg: `environment TRAINYARD_LISTEN: listen: "8450" is not an address`},
 		{env: "TRAINYARD_ENDPOINT=h:1", msg: `endpoint: "h:1" is not an address`},

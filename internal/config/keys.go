@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -41,7 +42,7 @@ var keys = []key{
 	text("format", "", "output format: yaml, json, table(…), value(…), csv(…)", nil, func(s *Settings) *string { return &s.Format }),
 
 	text("listen", "127.0.0.1:8450", "address that the server listens on", hostPort, func(s *Settings) *string { return &s.Listen }),
-	text("data-dir", "", "folder that holds everything the server keeps", nil, func(s *Settings) *string { return &s.DataDir }),
+	text("data-dir", "", "folder that holds everything the server keeps", named, func(s *Settings) *string { return &s.DataDir }),
 	on("storage-proxy", "serve gs:// in jobs to programs that have Google's hosts compiled in, such as TensorFlow", func(s *Settings) *bool { return &s.StorageProxy }),
 	on("private-tmp", "give each replica a /tmp of its own, where the kernel can", func(s *Settings) *bool { return &s.PrivateTmp }),
 	count("max-parallel-jobs", "jobs that may run at once; 0 for as many as fit the machine", func(s *Settings) *int { return &s.MaxParallelJobs }),
@@ -247,6 +248,15 @@ func endpoint(t string) error {
 func hostPort(t string) error {
 	if _, _, err := net.SplitHostPort(t); err != nil {
 		return fmt.Errorf("%q is not an address such as 127.0.0.1:8450", t)
+	}
+	return nil
+}
+
+// named refuses the empty path, which would be wherever one happens to be: as
+// an unset variable in a script is.
+func named(t string) error {
+	if t == "" {
+		return errors.New("a folder is expected, and none is named")
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package pack
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,12 +12,24 @@ import (
 	"github.com/trainyard/trainyard/internal/fault"
 )
 
+// NoTemporary is the error of whoever needs a place for a while.
+func NoTemporary(err error) error {
+	why := err
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		why = p.Err
+	}
+	return &fault.Error{
+		Kind: fault.Invalid, Msg: fmt.Sprintf("cannot write temporary files in %s: %v", os.TempDir(), why),
+		Hint: "set TMPDIR to a folder that can be written and has room", Err: err,
+	}
+}
+
 // build runs the project's own build in a copy of its tree: the user's stays as
 // it is, may be read-only, and two builds do not meet.
 func (r *Result) build(ctx context.Context, o Options, root string) error {
 	work, err := os.MkdirTemp("", "trainyard-build-")
 	if err != nil {
-		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %w", err)
+		return NoTemporary(err)
 	}
 	defer func() { _ = makeWritable(work); _ = os.RemoveAll(work) }()
 	tree := filepath.Join(work, "tree", filepath.Base(root))
@@ -23,7 +37,7 @@ func (r *Result) build(ctx context.Context, o Options, root string) error {
 		tree = filepath.Join(work, "tree", "project")
 	}
 	if err := os.Mkdir(filepath.Dir(tree), 0o700); err != nil {
-		return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %w", err)
+		return NoTemporary(err)
 	}
 	b := &building{Options: o, root: root, tree: tree, aside: filepath.Join(work, "aside")}
 	if b.huge, err = copyTree(root, tree, o.OutDir, work); err != nil {
@@ -100,7 +114,7 @@ func (b *building) setup(ctx context.Context) error {
 		{"sdist", "--formats=tar", "--dist-dir", b.OutDir},
 	} {
 		if err := os.MkdirAll(b.aside, 0o700); err != nil {
-			return fault.Errorf(fault.Invalid, "cannot make a temporary folder: %w", err)
+			return NoTemporary(err)
 		}
 		out, err = b.output(ctx, python, append([]string{"setup.py", "-q"}, args...)...)
 		if err == nil {

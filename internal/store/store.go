@@ -165,8 +165,12 @@ func (s *Store) translate(err error) error {
 		case sqlite3.SQLITE_FULL:
 			return fault.Errorf(fault.Full, "the disk that holds %s is full: %w", s.path, err)
 		case sqlite3.SQLITE_IOERR:
-			if e.Code() == sqlite3.SQLITE_IOERR_WRITE || e.Code() == sqlite3.SQLITE_IOERR_FSYNC || e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+			switch e.Code() {
+			case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE:
 				return fault.Errorf(fault.Full, "%s cannot be written; is its disk full? %w", s.path, err)
+			case sqlite3.SQLITE_IOERR_WRITE: // which a disk without room is not
+				return fault.Errorf(fault.Unavailable, "%s cannot be written; is its disk read-only? %w", s.path, err).
+					WithHint("the kernel's log (dmesg) says why; all goes on when the disk can be written again")
 			}
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 			return s.damaged(err)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"modernc.org/sqlite"
 )
 
 // commits gathers write transactions: a commit costs a flush of the disk,
@@ -48,7 +50,7 @@ func (s *Store) tx(ctx context.Context, fn func(context.Context, *sql.Tx) error)
 	s.commits.add(one)
 	select {
 	case <-one.done:
-		return translate(one.err)
+		return translate(s.written(one.err))
 	case s.commits.leading <- struct{}{}:
 	}
 	defer func() { <-s.commits.leading }()
@@ -57,7 +59,15 @@ func (s *Store) tx(ctx context.Context, fn func(context.Context, *sql.Tx) error)
 	default:
 		s.commit(s.commits.take())
 	}
-	return translate(one.err)
+	return translate(s.written(one.err))
+}
+
+// written names the index in what SQLite says of it.
+func (s *Store) written(err error) error {
+	if _, ok := errors.AsType[*sqlite.Error](err); ok {
+		return fmt.Errorf("write %s: %w", s.index(), err)
+	}
+	return err
 }
 
 // commit makes the changes of a group durable together.

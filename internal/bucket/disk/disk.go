@@ -244,6 +244,23 @@ func (s *Store) Room(need int64) error {
 	return nil
 }
 
+// Ready refuses when nothing more can be stored: the disk is full, or cannot be
+// written. Only a write finds the latter, as Linux does not call a disk
+// read-only that it stopped writing after an error; a new time is the least one.
+func (s *Store) Ready() error {
+	if err := os.Chtimes(s.dir, time.Time{}, time.Now()); err != nil {
+		return unwritable(err)
+	}
+	return s.Room(1)
+}
+
+// unwritable is for a disk that somebody has to look after first: what is asked
+// meanwhile is not wrong and may be asked again.
+func unwritable(err error) error {
+	return fault.Errorf(fault.Unavailable, "the disk that holds the object store cannot be written: %w", err).
+		WithHint("the kernel's log (dmesg) says why; all goes on when the disk can be written again")
+}
+
 func corrupt(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
@@ -258,11 +275,16 @@ func translate(err error) error {
 		return err
 	}
 	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	broken := errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO)
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		full = full || e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_IOERR
+		broken = e.Code() == sqlite3.SQLITE_IOERR_WRITE || e.Code()&0xff == sqlite3.SQLITE_READONLY
+		full = !broken && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_IOERR)
 	}
 	if corrupt(err) {
 		return spoilt("the index of the object store", err)
+	}
+	if broken {
+		return unwritable(err)
 	}
 	if full {
 		return fault.Errorf(fault.Full, "the disk that holds the object store is full: %w", err)

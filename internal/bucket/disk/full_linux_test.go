@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -139,5 +140,48 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	}
 	if got, err := get(t, s, "upload", 0, -1); err != nil || !bytes.Equal(got, all) {
 		t.Errorf("what was uploaded reads %d bytes, %v", len(got), err)
+	}
+}
+
+// TestADiskThatCannotBeWrittenIsSaid makes the store's disk read-only under it.
+// A put is to be tried again and says where; afterwards all goes on.
+func TestADiskThatCannotBeWrittenIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if _, err := s.CreateBucket(t.Context(), bucket.Bucket{Name: "box", Project: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	put := func() error {
+		_, err := s.Put(t.Context(), bucket.PutOptions{Object: bucket.Object{Bucket: "box", Name: "o", Size: 1}}, bytes.NewReader([]byte("x")))
+		return err
+	}
+	if err := errors.Join(put(), s.Ready()); err != nil {
+		t.Fatal(err)
+	}
+	// Over what is open: a disk with open files is not made read-only on request.
+	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("SKIPPED: nothing can be mounted here: %v", err)
+	}
+	mounted := true
+	unmount := func() {
+		if mounted {
+			if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+				t.Error(err)
+			}
+		}
+		mounted = false
+	}
+	t.Cleanup(unmount)
+	if err := syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{"Ready": s.Ready(), "Put": put()} {
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "read-only") || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s on a read-only disk: %v, want that %s is read-only", what, err, dir)
+		}
+	}
+	unmount()
+	if err := errors.Join(put(), s.Ready()); err != nil {
+		t.Errorf("when it can be written again: %v", err)
 	}
 }

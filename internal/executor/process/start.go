@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/trainyard/trainyard/internal/agent"
 	"github.com/trainyard/trainyard/internal/executor"
@@ -170,6 +171,9 @@ func (e *Executor) writeTasks(ctx context.Context, rec record, a executor.Attemp
 func full(err error) error {
 	if errors.Is(err, noSpace) {
 		return &fault.Error{Kind: fault.Full, Msg: "the disk is full: " + err.Error(), Err: err}
+	}
+	if errors.Is(err, syscall.EROFS) {
+		return &fault.Error{Kind: fault.Unavailable, Msg: "the disk is read-only: " + err.Error(), Err: err}
 	}
 	return err
 }
