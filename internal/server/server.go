@@ -49,7 +49,9 @@ type Options struct {
 	Hosts []string
 	// Ready says why nothing can be accepted now, or nil.
 	Ready func(ctx context.Context) error
-	Log   *slog.Logger
+	// BodyPause is how long a request's body may pause; 0 for as long as is good.
+	BodyPause time.Duration
+	Log       *slog.Logger
 }
 
 // wires are the first path segments that are not bucket names. "" is the root.
@@ -111,7 +113,7 @@ func New(o Options) http.Handler {
 			o.Storage.ServeHTTP(w, r)
 		}
 	})
-	return logged(o.Log, guarded(o, route))
+	return logged(o.Log, patient(o, guarded(o, route)))
 }
 
 // TokenPath is where accounts get tokens. Names of buckets are longer than its
