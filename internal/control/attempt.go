@@ -22,7 +22,7 @@ func beforeAttempt(now time.Time, v View, it *Item, fits bool, later func(time.T
 		return it.end(now, job.Failed, it.Broken), true
 	}
 	if a := it.Current; a != nil {
-		if due := a.Ended.Add(backoff(a.Number)); now.Before(due) {
+		if due := next(now, a.Ended, a.Number); now.Before(due) {
 			later(due)
 			return Action{}, false
 		}
@@ -95,6 +95,15 @@ func (it *Item) order(v View, a *job.Attempt) (executor.Attempt, error) {
 		o.Replicas = append(o.Replicas, x)
 	}
 	return o, nil
+}
+
+// next is when the try after try n begins. An end that is still to come means
+// that the clock was put back: its hours are not waited for.
+func next(now, ended time.Time, n int) time.Time {
+	if now.Before(ended) {
+		return now
+	}
+	return ended.Add(backoff(n))
 }
 
 // backoff is how long after try n the next begins: at once, then longer.

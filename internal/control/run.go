@@ -274,7 +274,7 @@ func (it *Item) outcome(now time.Time, v View, live int, later func(time.Time)) 
 			if r.State != job.ReplicaPending {
 				continue
 			}
-			if due := r.Ended.Add(backoff(r.Run)); now.Before(due) {
+			if due := next(now, r.Ended, r.Run); now.Before(due) {
 				later(due)
 				return Action{}, false
 			}

@@ -206,7 +206,7 @@ func (w *Why) waits(now time.Time, f Facts, a *job.Attempt) {
 	}
 	w.Needs, w.Lacks, w.Free, w.Total = amount(s.Needs), amount(s.Lacks), amount(s.Free), amount(s.Total)
 	if a != nil { // it ran before, and is tried again
-		if due := a.Ended.Add(backoff(a.Number)); now.Before(due) {
+		if due := next(now, a.Ended, a.Number); now.Before(due) {
 			w.NextTry, w.Since = due, a.Ended
 			w.Sentence = fmt.Sprintf("It is tried again in %s (retry %d of %d): %s", about(due.Sub(now)), a.Number, maxRetries, sentence(a.Cause, "its last attempt failed"))
 			return
@@ -265,7 +265,7 @@ func (w *Why) goesOn(now time.Time, f Facts, a *job.Attempt) {
 	}
 	for _, r := range a.Replicas {
 		if r.State == job.ReplicaPending && r.Run > 0 {
-			due := r.Ended.Add(backoff(r.Run))
+			due := next(now, r.Ended, r.Run)
 			w.NextTry = due
 			w.Sentence = fmt.Sprintf("Its %s is restarted in %s (restart %d of %d)", task(r.Replica), about(max(0, due.Sub(now))), r.Run, maxRestarts)
 			for _, e := range slices.Backward(f.Again) {

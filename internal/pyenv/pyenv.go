@@ -29,6 +29,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +69,10 @@ func Open(dir string, o Options) (*Cache, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fault.Errorf(fault.Invalid, "environments folder: %w", err)
+	}
+	if strings.Contains(dir, "#") {
+		// uv takes what follows for a fragment, also of a file URL that says %23.
+		return nil, fault.Errorf(fault.Invalid, "the folder %s has a # in its path, and uv cannot install from it", dir).WithHint("choose a data directory without one")
 	}
 	switch o.Installer {
 	case "", "auto", "uv", "pip":
