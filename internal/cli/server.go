@@ -88,6 +88,9 @@ func runServerStop(ctx context.Context, a *App) error {
 	return nil
 }
 
+// statusTime is how long a server that runs may take to say so.
+const statusTime = 10 * time.Second
+
 func runServerStatus(ctx context.Context, a *App) error {
 	s, err := a.Config()
 	if err != nil {
@@ -100,6 +103,8 @@ func runServerStatus(ctx context.Context, a *App) error {
 		if err != nil {
 			return err
 		}
+		ctx, cancel := context.WithTimeoutCause(ctx, statusTime, fault.Errorf(fault.Unavailable, "the server at %s did not answer within %s", endpoint, statusTime))
+		defer cancel()
 		if info, err = c.Server(ctx); err != nil {
 			return err
 		}

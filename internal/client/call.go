@@ -83,11 +83,12 @@ func (c *Client) once(ctx context.Context, q request, body []byte) (json.RawMess
 }
 
 // again repeats what is unavailable, but not what nobody answers at: there is
-// no server then, and the user should hear it at once.
+// no server then, and the user should hear it at once; nor what was waited for
+// as long as is good.
 func again(ctx context.Context, try func() error) error {
 	for _, wait := range backoff {
 		err := try()
-		if !fault.Is(err, fault.Unavailable) || refused(err) {
+		if !fault.Is(err, fault.Unavailable) || refused(err) || late(err) {
 			return err
 		}
 		select {

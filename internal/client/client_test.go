@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
@@ -10,8 +11,11 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,6 +83,31 @@ func TestOnlyWhatIsUnavailableIsAskedAgainAndWithTheSameRequestID(t *testing.T) 
 	}
 	if !cmp.Equal(ids, []string{"r1", "r1", "r1"}) {
 		t.Errorf("request ids were %q", ids)
+	}
+}
+
+// TestASilentServerIsWaitedForOnce, and what the caller says of it is said.
+func TestASilentServerIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	end := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1); <-end }))
+	defer s.Close()
+	defer close(end)
+	c, err := New(Options{Endpoint: s.URL, HTTP: &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 50 * time.Millisecond}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Server(t.Context()); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "did not answer in time") {
+		t.Errorf("Server = %v", err)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, fault.Errorf(fault.Unavailable, "too late"))
+	defer cancel()
+	if _, err := c.Server(ctx); err == nil || err.Error() != "too late" {
+		t.Errorf("Server = %v", err)
 	}
 }
 

@@ -39,22 +39,21 @@ func (c *Client) translate(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
 	if e, ok := errors.AsType[*googleapi.Error](err); ok {
 		return c.status(e)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	e := &fault.Error{Kind: fault.Unavailable, Err: err}
-	netErr, isNet := errors.AsType[net.Error](err)
 	switch {
 	case refused(err):
 		e.Msg = fmt.Sprintf("no server answers at %s", c.base)
 		e.Hint = "start one with: trainyard server start"
-	case isNet && netErr.Timeout():
+	case late(err):
 		e.Msg = fmt.Sprintf("the server at %s did not answer in time", c.base)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		e.Msg = fmt.Sprintf("the connection to the server at %s was cut", c.base)
@@ -119,6 +118,12 @@ func (c *Client) status(e *googleapi.Error) error {
 // missingJob is how the wires say that there is no such job: the original's
 // sentence, and ours.
 var missingJob = regexp.MustCompile(`^(?:.*The specified job was not found: projects/(.+)/jobs/(.+)\.|job (\S+) is not found in project (\S+))$`)
+
+// late says that an answer was not there in time.
+func late(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
 
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
