@@ -2,6 +2,7 @@ package pyenv
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -93,10 +94,18 @@ func TestAnIndexThatIsNone(t *testing.T) {
 }
 
 func TestACertificateThatIsNotTrusted(t *testing.T) {
-	s := httptest.NewTLSServer(http.NotFoundHandler())
+	dir := t.TempDir()
+	file := authority(t, filepath.Join(dir, "authority.pem")).issue(t, filepath.Join(dir, "server.pem"))
+	pair, err := tls.LoadX509KeyPair(file, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	s.StartTLS()
 	defer s.Close()
 	c := (&index{Server: s}).cache(t, t.TempDir())
-	_, err := c.Prepare(t.Context(), Request{Packages: []File{wheel(t, "app", "1.0", []string{"six"}, nil)}}, nil)
+	_, err = c.Prepare(t.Context(), Request{Packages: []File{wheel(t, "app", "1.0", []string{"six"}, nil)}}, nil)
 	c.o.UV, c.o.Environ = "", []string{"PATH=/none"}
 	_, uvErr := c.UV(t.Context())
 	for _, err := range []error{err, uvErr} {
@@ -104,6 +113,17 @@ func TestACertificateThatIsNotTrusted(t *testing.T) {
 		if !fault.Is(err, fault.Precondition) || e != nil && e.Retry || !strings.Contains(err.Error(), "the package index's certificate is not trusted here") || !strings.Contains(fault.HintOf(err), "PIP_CERT") {
 			t.Errorf("Prepare or UV = %v (%s)", err, fault.HintOf(err))
 		}
+	}
+}
+
+// TestTheCertificateOfAnAuthority is what openssl req -x509 makes, and what the
+// test server has.
+func TestTheCertificateOfAnAuthority(t *testing.T) {
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	defer s.Close()
+	_, err := (&index{Server: s}).cache(t, t.TempDir()).Prepare(t.Context(), Request{Packages: []File{wheel(t, "app", "1.0", []string{"six"}, nil)}}, nil)
+	if !fault.Is(err, fault.Precondition) || !strings.Contains(err.Error(), "serves the certificate of an authority (CA:TRUE) as its own") || !strings.Contains(fault.HintOf(err), "PIP_TRUSTED_HOST") {
+		t.Errorf("Prepare = %v (%s)", err, fault.HintOf(err))
 	}
 }
 
