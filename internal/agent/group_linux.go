@@ -21,15 +21,15 @@ const groupPrefix = "trainyard-"
 // group is a cgroup of one run: for the peak of memory, for proof of running
 // out of it, and for finding every process. A nil group holds nothing.
 type group struct {
-	dir string
-	v2  bool
-	cpu string // its folder for the CPU, where that is another one; or empty
+	dir    string
+	v2     bool
+	others []string // its folders for other controllers, where those are apart
 }
 
 // openGroup takes up a group that another agent made.
-func openGroup(dir, cpu string) *group {
+func openGroup(dir string, others []string) *group {
 	_, err := os.Stat(filepath.Join(dir, "cgroup.controllers"))
-	return &group{dir: dir, v2: err == nil, cpu: cpu}
+	return &group{dir: dir, v2: err == nil, others: others}
 }
 
 // makeGroup makes a group below the caller's own. The error says why there is
@@ -114,7 +114,7 @@ func (g *group) start(cmd *exec.Cmd) error {
 		}
 		defer d.Close()
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(d.Fd())
-		if g.cpu == "" {
+		if len(g.others) == 0 {
 			return cmd.Start()
 		}
 	}
@@ -136,8 +136,8 @@ func (g *group) start(cmd *exec.Cmd) error {
 		}
 		defer leave()
 	}
-	if g.cpu != "" {
-		leave, _ := enter(g.cpu) // a program that is not weighed runs all the same
+	for _, dir := range g.others {
+		leave, _ := enter(dir) // a program that is not held to its part runs all the same
 		defer leave()
 	}
 	return cmd.Start()
@@ -196,8 +196,8 @@ func (g *group) remove() {
 	if g == nil {
 		return
 	}
-	if g.cpu != "" {
-		removeGroup(g.cpu)
+	for _, dir := range g.others {
+		removeGroup(dir)
 	}
 	removeGroup(g.dir)
 }

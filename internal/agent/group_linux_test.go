@@ -73,11 +73,11 @@ func TestAProgramIsWeighedByItsCPUs(t *testing.T) {
 		_ = cmd.Wait()
 	}()
 	file, want := filepath.Join(g.dir, "cpu.weight"), "250"
-	if g.cpu != "" {
-		file, want = filepath.Join(g.cpu, "cpu.shares"), "2560"
-		members, err := os.ReadFile(filepath.Join(g.cpu, "cgroup.procs"))
+	for _, dir := range g.others {
+		file, want = filepath.Join(dir, "cpu.shares"), "2560"
+		members, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 		if err != nil || strings.TrimSpace(string(members)) != strconv.Itoa(cmd.Process.Pid) {
-			t.Errorf("%s holds %q, want the program, %d, only: %v", g.cpu, members, cmd.Process.Pid, err)
+			t.Errorf("%s holds %q, want the program, %d, only: %v", dir, members, cmd.Process.Pid, err)
 		}
 	}
 	got, err := os.ReadFile(file)
@@ -93,20 +93,68 @@ func TestAProgramIsWeighedByItsCPUs(t *testing.T) {
 	}
 }
 
-func TestACPUGroupIsRemovedWithItsGroup(t *testing.T) {
+// TestAForkBombIsBounded: it may start some, and the machine has more.
+func TestAForkBombIsBounded(t *testing.T) {
+	g, err := makeGroup("test-bounded", 0)
+	if g == nil {
+		t.Skipf("SKIPPED: no group can be made here: %v", err)
+	}
+	defer g.remove()
+	g.bound("test-bounded")
+	file := filepath.Join(g.dir, "pids.max")
+	for _, dir := range g.others {
+		file = filepath.Join(dir, "pids.max")
+	}
+	b, err := os.ReadFile(file)
+	if os.IsNotExist(err) {
+		t.Skipf("SKIPPED: processes are not counted here: %v", err)
+	}
+	most, machine := strings.TrimSpace(string(b)), number("/proc/sys/kernel/pid_max")
+	if n, err := strconv.Atoi(most); err != nil || n < 512 || n > machine/4 {
+		t.Errorf("%s says %q; the machine can have %d: %v", file, most, machine, err)
+	}
+	// With fewer, for the test's machine has other work.
+	if err := os.WriteFile(file, []byte("40"), 0); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", "i=0; while [ $i -lt 100 ]; do sleep 3600 & i=$((i + 1)); done")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	said, err := os.Create(filepath.Join(t.TempDir(), "said")) // a file: what is left holds no pipe
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	cmd.Stderr = said
+	if err := g.start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the shell gives up at the first that it may not start
+	if n := len(g.procs()); n == 0 || n > 40 {
+		t.Errorf("%d processes are in the group", n)
+	}
+	if err := (tree{group: g}).kill(); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(said.Name()); err != nil || !strings.Contains(strings.ToLower(string(text)), "fork") {
+		t.Errorf("the shell said %q, %v", text, err)
+	}
+}
+
+func TestGroupsBesideAreRemovedWithTheirGroup(t *testing.T) {
 	g, err := makeGroup("test-removed", 0)
 	if g == nil {
 		t.Skipf("SKIPPED: no group can be made here: %v", err)
 	}
 	g.weigh("test-removed", 1)
-	if g.cpu != "" {
-		if _, err := os.Stat(g.cpu); err != nil {
+	g.bound("test-removed")
+	for _, dir := range g.others {
+		if _, err := os.Stat(dir); err != nil {
 			t.Error(err)
 		}
 	}
-	openGroup(g.dir, g.cpu).remove()
-	for _, dir := range []string{g.dir, g.cpu} {
-		if _, err := os.Stat(dir); dir != "" && !os.IsNotExist(err) {
+	openGroup(g.dir, g.others).remove()
+	for _, dir := range append(g.others, g.dir) {
+		if _, err := os.Stat(dir); !os.IsNotExist(err) {
 			t.Errorf("%s is left: %v", dir, err)
 		}
 	}

@@ -80,8 +80,9 @@ func (a *agent) startProgram(env Env, pumps *pipes) (cmd *exec.Cmd, limit int64,
 	g, why := makeGroup(a.groupName(), limit)
 	if g != nil {
 		g.weigh(a.groupName(), a.task.Replica.Need.CPUs)
+		g.bound(a.groupName())
 		// On disk before anything is in it, so that Reap knows where to look.
-		if err := writeJSON(a.dir.file(agentFile), self{Pid: os.Getpid(), Started: time.Now().UTC(), Group: g.dir, CPU: g.cpu}, false); err != nil {
+		if err := writeJSON(a.dir.file(agentFile), self{Pid: os.Getpid(), Started: time.Now().UTC(), Group: g.dir, Others: g.others}, false); err != nil {
 			g.remove()
 			return nil, 0, err
 		}

@@ -294,7 +294,7 @@ time.sleep(3600)
 	}
 	all := tree{root: me.Pid, dir: string(tr.dir)}
 	if me.Group != "" {
-		all.group = openGroup(me.Group, me.CPU)
+		all.group = openGroup(me.Group, me.Others)
 	}
 	if err := syscall.Kill(me.Pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -159,7 +159,7 @@ func (d Folder) Reap() error {
 	t := tree{dir: string(d)}
 	// In the copy of a data directory is the group of the run that was copied.
 	if name := filepath.Base(me.Group); strings.HasPrefix(name, groupPrefix) && strings.HasSuffix(name, "-"+d.sum()) {
-		t.group = openGroup(me.Group, me.CPU)
+		t.group = openGroup(me.Group, me.Others)
 	}
 	if err := t.kill(); err != nil {
 		return err

@@ -115,8 +115,8 @@ type status struct {
 type self struct {
 	Pid     int       `json:"pid"`
 	Started time.Time `json:"started"`
-	Group   string    `json:"group,omitempty"` // the program's cgroup, as a folder
-	CPU     string    `json:"cpu,omitempty"`   // and the one for the CPU, where that is another
+	Group   string    `json:"group,omitempty"`  // the program's cgroup, as a folder
+	Others  []string  `json:"others,omitempty"` // and those of other controllers, where they are apart
 }
 
 // errDamaged is a file that says nothing: what is not made durable may be empty

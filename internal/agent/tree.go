@@ -38,6 +38,7 @@ func (t tree) kill() error {
 		if t.signal(syscall.SIGKILL) == 0 {
 			return nil
 		}
+		t.group.shut() // who starts processes as fast as they are killed cannot any more
 		if time.Now().After(deadline) {
 			return fault.Errorf(fault.Unavailable, "processes %v do not end, though they were killed", t.members())
 		}
