@@ -34,7 +34,7 @@ func (g *group) bound(name string) {
 		most = min(most, number(filepath.Join(m.own, "pids.max"))) // of the container that we are in
 	}
 	if most < math.MaxInt {
-		n := strconv.Itoa(max(most/4, 512))
+		n := strconv.Itoa(max(most*15/100, 512)) // as systemd holds its services
 		g.control(name, "pids", "pids.max", n, "pids.max", n)
 	}
 }
