@@ -126,8 +126,8 @@ func brief(command string) string {
 
 func (s *script) cell(number int, text string) {
 	lines := slices.Collect(strings.Lines(text))
-	for i, line := range lines { // blank ones may come before
-		if strings.TrimSpace(line) == "" {
+	for i, line := range lines { // blank ones may come before, and in Colab comments
+		if line := strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
 		magic, isMagic := strings.CutPrefix(strings.TrimSpace(line), "%%")

@@ -44,7 +44,7 @@ func TestANotebookRunsAsAScript(t *testing.T) {
 		"!pip install -qU six==1.16.0 'toolz>=0.12' -r more.txt\n%pip install six==1.16.0 \"more-itertools[x]\"",
 		"!{sys.executable} -m pip install \\\n   attrs\n!pip3 uninstall -y six",
 		"\n%%time\ntext = '''\n%s of a text\n!'''\nn = (7\n     % 4)\nm = 7 \\\n  % 4\none = 'it\\'s \\\n% 3'",
-		"%%bash\necho $(( 1 ))",
+		"# of Colab\n%%bash\necho $(( 1 ))",
 		"files = !ls\nn?\n??n\nfor i in range(2):\n    !nvidia-smi  # why?\n    %time last = i\n%matplotlib inline",
 		"# how is that?\nwhy = 'how?'  # ?\nassert n == m == 3 and last == 1, (n, m, last)\nassert text == '\\n%s of a text\\n!' and one == \"it's % 3\", (text, one)\ndisplay(n)",
 	))
